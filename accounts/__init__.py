@@ -1,0 +1,1 @@
+"""People: identity, consent, messages and the contact gate."""

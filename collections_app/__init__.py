@@ -1,0 +1,1 @@
+"""Overdue work and negotiation. (The suffix keeps clear of the standard library's collections.)"""

@@ -1,0 +1,1 @@
+"""Education: home, calculator, lessons and their quizzes."""

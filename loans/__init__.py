@@ -1,0 +1,1 @@
+"""Loans: products, applications, agreements, servicing, money, the night."""

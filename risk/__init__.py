@@ -1,0 +1,1 @@
+"""Credit risk: facts in, decision out. Knows no loans."""
