@@ -1,0 +1,1 @@
+"""Pure rules about people: contact, consent, masks, identity numbers."""
