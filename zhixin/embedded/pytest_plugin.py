@@ -1,0 +1,65 @@
+"""Gives a test session PostgreSQL and Redis of its own, before Django reads its settings.
+
+The controller of pytest-xdist starts them once; its workers inherit their addresses. A session that
+asks only for `tests/unit` starts none. DATABASE_URL and REDIS_URL are respected when set: Django
+then makes its test database on that server.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from zhixin.embedded import paths
+from zhixin.embedded.errors import EmbeddedError
+from zhixin.embedded.services import Services, ensure_running
+
+_UNIT_TESTS = paths.PROJECT_DIR / "tests" / "unit"
+_services_key = pytest.StashKey[Services]()
+_folder_key = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start the servers ahead of pytest-django, which reads the settings in this hook."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        if _needs_no_servers(early_config):
+            folder = tempfile.mkdtemp(prefix="zhixin-tests-")
+            early_config.stash[_folder_key] = folder
+            os.environ[paths.DATA_DIR_VARIABLE] = folder
+        else:
+            _start(early_config)
+    return (yield)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers and throw their data away."""
+    services = config.stash.get(_services_key, None)
+    if services is not None:
+        services.release()
+    folder = config.stash.get(_folder_key, None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(config: pytest.Config) -> None:
+    try:
+        services = ensure_running(purpose="test")
+    except EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[_services_key] = services
+    os.environ.update(services.as_environment())
+
+
+def _needs_no_servers(config: pytest.Config) -> bool:
+    """Tell whether the command line names only unit tests, or asks for no tests at all."""
+    options = config.known_args_namespace
+    if getattr(options, "version", False) or getattr(options, "help", False):
+        return True
+    named = [str(argument).split("::", 1)[0] for argument in options.file_or_dir]
+    return bool(named) and all(Path(name).resolve().is_relative_to(_UNIT_TESTS) for name in named)
