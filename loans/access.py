@@ -1,0 +1,49 @@
+"""The only way for a view to get somebody's loan, application or transfer.
+
+A foreign object and a missing one raise the same error, so that nobody learns which it is.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from accounts.models import User
+from loans.models import BankTransfer, Loan, LoanApplication
+
+
+class NotYoursError(LookupError):
+    """There is no such object, or it is somebody else's; views answer 404 for both."""
+
+
+def access_loan(user: User, public_id: UUID) -> Loan:
+    """Return the borrower's own loan."""
+    loan = (
+        Loan.objects.filter(borrower=user, public_id=public_id).select_related("agreement").first()
+    )
+    if loan is None:
+        raise NotYoursError
+    return loan
+
+
+def access_application(user: User, public_id: UUID) -> LoanApplication:
+    """Return the borrower's own application."""
+    application = (
+        LoanApplication.objects.filter(borrower=user, public_id=public_id)
+        .select_related("product_version__product", "merchant", "assessment")
+        .first()
+    )
+    if application is None:
+        raise NotYoursError
+    return application
+
+
+def access_transfer(user: User, public_id: UUID) -> BankTransfer:
+    """Return a transfer on the borrower's own loan."""
+    transfer = (
+        BankTransfer.objects.filter(loan__borrower=user, public_id=public_id)
+        .select_related("loan__agreement")
+        .first()
+    )
+    if transfer is None:
+        raise NotYoursError
+    return transfer

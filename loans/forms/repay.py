@@ -1,0 +1,47 @@
+"""What a borrower types to pay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from zhixin.shared.money import InvalidAmountError, Money
+
+
+class AmountField(forms.CharField):
+    """An amount as people type it: "1,234.5", "￥1234.50"; cleaned to Money."""
+
+    default_error_messages = {
+        "invalid": _("Enter an amount such as 500 or 1234.50."),
+        "not_positive": _("Enter an amount above zero."),
+    }
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature.
+        """Ask phones for their number pad."""
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(**{"widget": widget, "max_length": 20, **options})
+
+    def to_python(self, value: object) -> Any:  # noqa: ANN401 - Django's signature.
+        """Return Money, or None when nothing was typed."""
+        text = str(value or "").translate(_LOOSE_CHARACTERS)
+        if not text:
+            return None
+        try:
+            amount = Money.parse(text)
+        except InvalidAmountError as error:
+            raise forms.ValidationError(self.error_messages["invalid"], "invalid") from error
+        if amount <= Money.zero():
+            raise forms.ValidationError(self.error_messages["not_positive"], "not_positive")
+        return amount
+
+
+_LOOSE_CHARACTERS = str.maketrans("０１２３４５６７８９．", "0123456789.", "¥￥, ，\u00a0")
+
+
+class RepaymentForm(forms.Form):
+    """How much, and the key that makes a form sent twice one payment."""
+
+    amount = AmountField(label=_("Amount"))
+    key = forms.UUIDField(widget=forms.HiddenInput)

@@ -1,0 +1,35 @@
+"""The tables of lending, in the order in which a loan meets them.
+
+product → application → agreement (cost sheet, signature) → loan (events, projection) → ledger;
+transfer (money over the bank) and business_day (the night) stand beside them.
+"""
+
+from loans.models.agreement import Agreement, CostSheet, CostSheetConfirmation
+from loans.models.application import ApplicationStatusChange, LoanApplication
+from loans.models.business_day import BusinessDay, NightStepRun
+from loans.models.ledger import JournalEntry, Posting
+from loans.models.loan import Installment, Loan, LoanEvent, LoanStatusChange
+from loans.models.product import Merchant, Product, ProductVersion
+from loans.models.transfer import BankNotice, BankTransfer, MoneyCommand
+
+__all__ = [
+    "Agreement",
+    "ApplicationStatusChange",
+    "BankNotice",
+    "BankTransfer",
+    "BusinessDay",
+    "CostSheet",
+    "CostSheetConfirmation",
+    "Installment",
+    "JournalEntry",
+    "Loan",
+    "LoanApplication",
+    "LoanEvent",
+    "LoanStatusChange",
+    "Merchant",
+    "MoneyCommand",
+    "NightStepRun",
+    "Posting",
+    "Product",
+    "ProductVersion",
+]

@@ -1,0 +1,165 @@
+"""Money over the bank: what was ordered, what the bank said, and the command that began it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from loans.engine.lifecycle import TransferState
+from loans.models.loan import Loan
+from zhixin.shared.fields import EncryptedTextField, MoneyField
+from zhixin.shared.models import AppendOnly
+
+TRANSFER_STATE_LABELS = {
+    TransferState.PENDING: _("Waiting to be sent"),
+    TransferState.SENT: _("With the bank"),
+    TransferState.SUCCEEDED: _("Done"),
+    TransferState.FAILED: _("Not done"),
+}
+
+
+class TransferDirection(models.TextChoices):
+    """Which way the money goes, seen from the lender."""
+
+    PAYOUT = "PAYOUT", _("Paid out")
+    DEBIT = "DEBIT", _("Collected")
+
+
+class TransferPurpose(models.TextChoices):
+    """Why the money moves."""
+
+    DISBURSEMENT = "DISBURSEMENT", _("Payout of the loan")
+    REPAYMENT = "REPAYMENT", _("Repayment")
+    REFUND = "REFUND", _("Refund of credit")
+
+
+class MoneyCommand(AppendOnly):
+    """An idempotency key that was used, bound to the fingerprint of what it asked for."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    key = models.CharField(max_length=80)
+    kind = models.CharField(max_length=24)
+    fingerprint = models.CharField(max_length=64)
+    recorded_at = models.DateTimeField()
+
+    class Meta(AppendOnly.Meta):
+        """A key is used once by its owner."""
+
+        verbose_name = _("money command")
+        verbose_name_plural = _("money commands")
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "key"], name="money_command_key_once")
+        ]
+
+    def __str__(self) -> str:
+        """Return kind and key."""
+        return f"{self.kind} {self.key}"
+
+
+class BankTransferQuerySet(models.QuerySet["BankTransfer"]):
+    """Filters on transfers."""
+
+    def for_update(self) -> BankTransferQuerySet:
+        """Return the transfers locked, in the order of their keys; lock the loan first."""
+        return self.order_by("pk").select_for_update(of=("self",))
+
+    def unsettled(self) -> BankTransferQuerySet:
+        """Return the transfers whose outcome is not known."""
+        return self.filter(state__in=[TransferState.PENDING, TransferState.SENT])
+
+
+BankTransferManager = models.Manager.from_queryset(BankTransferQuerySet)
+
+
+class BankTransfer(models.Model):
+    """One movement of money. `public_id` is the reference that the bank must not do twice."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="transfers")
+    command = models.OneToOneField(
+        MoneyCommand, on_delete=models.PROTECT, null=True, blank=True, related_name="transfer"
+    )
+    direction = models.CharField(_("direction"), max_length=8, choices=TransferDirection)
+    purpose = models.CharField(_("purpose"), max_length=16, choices=TransferPurpose)
+    amount = MoneyField(_("amount"))
+    account_name = models.CharField(_("account holder"), max_length=120)
+    card_number = EncryptedTextField(_("account"))
+    card_last_four = models.CharField(_("account's last four digits"), max_length=4)
+    state = models.CharField(
+        _("state"), max_length=12, choices=TRANSFER_STATE_LABELS, default=TransferState.PENDING
+    )
+    effective_date = models.DateField(_("business date on which it was asked for"))
+    bank_reference = models.CharField(_("bank's reference"), max_length=64, blank=True)
+    failure_code = models.CharField(_("why it was not done"), max_length=64, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("times sent"), default=0)
+    created_at = models.DateTimeField(_("asked for at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    objects: ClassVar[BankTransferManager[BankTransfer]] = BankTransferManager()
+
+    class Meta:
+        """A loan is paid out once; a settled transfer says when."""
+
+        verbose_name = _("bank transfer")
+        verbose_name_plural = _("bank transfers")
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(state__in=[TransferState.PENDING, TransferState.SENT]),
+                name="transfer_unsettled",
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="transfer_amount_positive"),
+            models.UniqueConstraint(
+                fields=["loan"],
+                condition=Q(purpose=TransferPurpose.DISBURSEMENT)
+                & ~Q(state=TransferState.FAILED),
+                name="transfer_pays_out_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[TransferState.SUCCEEDED, TransferState.FAILED])
+                ^ Q(settled_at__isnull=True),
+                name="transfer_settled_has_instant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return purpose and amount."""
+        return f"{self.get_purpose_display()} ¥{self.amount}"
+
+
+class NoticeVerdict(models.TextChoices):
+    """What a call-back of the bank came to."""
+
+    APPLIED = "APPLIED", _("Applied")
+    DUPLICATE = "DUPLICATE", _("Known already")
+    CONFLICT = "CONFLICT", _("Contradicts what is known")
+    UNMATCHED = "UNMATCHED", _("No such transfer")
+
+
+class BankNotice(AppendOnly):
+    """A call-back or query answer as it arrived, kept whatever it came to."""
+
+    transfer = models.ForeignKey(
+        BankTransfer, on_delete=models.PROTECT, null=True, blank=True, related_name="notices"
+    )
+    body = models.JSONField(_("body"))
+    verdict = models.CharField(_("verdict"), max_length=12, choices=NoticeVerdict)
+    received_at = models.DateTimeField(_("received at"))
+
+    class Meta(AppendOnly.Meta):
+        """Names the table's rows for people."""
+
+        verbose_name = _("notice of the bank")
+        verbose_name_plural = _("notices of the bank")
+
+    def __str__(self) -> str:
+        """Return verdict and instant."""
+        return f"{self.verdict} {self.received_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""What is read: loans and their folds, applications, products, the business date."""

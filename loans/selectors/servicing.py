@@ -1,0 +1,37 @@
+"""The fold of a loan, from what the database keeps."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+
+from loans.engine.servicing import Event, LoanState, event_from_json, replay
+from loans.engine.terms import LoanTerms
+from loans.models import Loan, LoanEvent
+
+
+def terms_of(loan: Loan) -> LoanTerms:
+    """Return the frozen terms of the signed agreement, dated by the actual payout.
+
+    The due dates stay as signed. A payout later than foreseen shortens the first period, so
+    that nobody pays interest for days on which they did not have the money.
+    """
+    terms = LoanTerms.from_json(loan.agreement.terms)
+    if loan.disbursed_on is None or loan.disbursed_on == terms.disbursement_date:
+        return terms
+    return replace(terms, disbursement_date=loan.disbursed_on)
+
+
+def engine_event(row: LoanEvent) -> Event:
+    """Return the engine's event that the row keeps."""
+    return event_from_json(row.body)
+
+
+def events_of(loan: Loan) -> tuple[Event, ...]:
+    """Return the loan's events in the order of their recording."""
+    return tuple(engine_event(row) for row in loan.events.order_by("sequence"))
+
+
+def loan_state(loan: Loan, *, as_of: datetime.date) -> LoanState:
+    """Return the state of the loan at `as_of`: the one source of its numbers."""
+    return replay(terms_of(loan), events_of(loan), as_of)

@@ -1,0 +1,75 @@
+"""The only writer of the journal: posts the difference between a fold and what is booked."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from django.db.models import Sum
+
+from loans.engine.ledger import LedgerAccount
+from loans.models import JournalEntry, Loan, LoanEvent, Posting
+from zhixin.shared.actor import Actor
+from zhixin.shared.money import Money, total
+
+
+class UnbalancedBalancesError(AssertionError):
+    """The fold's balances do not sum to zero; nothing may be posted from it."""
+
+
+def booked_balances(loan: Loan) -> dict[LedgerAccount, Money]:
+    """Return what the journal holds for the loan, debit positive, by account."""
+    rows = (
+        Posting.objects.filter(loan=loan)
+        .values("account")
+        .annotate(debits=Sum("debit"), credits=Sum("credit"))
+    )
+    return {LedgerAccount(row["account"]): row["debits"] - row["credits"] for row in rows}
+
+
+def post_difference(
+    *,
+    loan: Loan,
+    balances: Mapping[LedgerAccount, Money],
+    business_date: datetime.date,
+    reason: str,
+    event: LoanEvent | None,
+    actor: Actor,
+    at: datetime.datetime,
+) -> JournalEntry | None:
+    """Book the entry after which the journal of the locked loan holds `balances`.
+
+    Returns None when it does already, so that running twice books once. Raises
+    UnbalancedBalancesError when the balances do not sum to zero.
+    """
+    if total(balances.values()):
+        raise UnbalancedBalancesError(f"Balances of loan {loan.pk} do not sum to zero.")
+    booked = booked_balances(loan)
+    changes = {
+        account: balances.get(account, Money.zero()) - booked.get(account, Money.zero())
+        for account in LedgerAccount
+    }
+    changes = {account: change for account, change in changes.items() if change}
+    if not changes:
+        return None
+    entry = JournalEntry.objects.create(
+        loan=loan,
+        event=event,
+        business_date=business_date,
+        reason=reason,
+        posting_count=len(changes),
+        actor_user_id=actor.user_id,
+        actor_label=actor.label,
+        recorded_at=at,
+    )
+    Posting.objects.bulk_create(
+        Posting(
+            entry=entry,
+            loan=loan,
+            account=account,
+            debit=max(change, Money.zero()),
+            credit=max(-change, Money.zero()),
+        )
+        for account, change in changes.items()
+    )
+    return entry

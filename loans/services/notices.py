@@ -1,0 +1,41 @@
+"""What borrowers are told when money has moved or a decision is made."""
+
+from __future__ import annotations
+
+import datetime
+
+from accounts.services.messages import queue_message
+from loans.engine.lifecycle import TransferState
+from loans.models import BankTransfer
+from loans.models.transfer import TransferPurpose
+
+_KINDS = {
+    (TransferPurpose.DISBURSEMENT, TransferState.SUCCEEDED): "loan_paid_out",
+    (TransferPurpose.DISBURSEMENT, TransferState.FAILED): "payout_failed",
+    (TransferPurpose.REPAYMENT, TransferState.SUCCEEDED): "repayment_received",
+    (TransferPurpose.REPAYMENT, TransferState.FAILED): "repayment_failed",
+}
+
+
+def tell_borrower_of_transfer(*, transfer_id: int, at: datetime.datetime) -> None:
+    """Queue the message about a settled transfer; once, however often it is called."""
+    transfer = BankTransfer.objects.select_related("loan__borrower", "loan__agreement").get(
+        pk=transfer_id
+    )
+    kind = _KINDS.get((TransferPurpose(transfer.purpose), TransferState(transfer.state)))
+    if kind is None:
+        return
+    loan = transfer.loan
+    queue_message(
+        recipient=loan.borrower,
+        kind=kind,
+        purpose="SERVICING",
+        context={
+            "amount": str(transfer.amount),
+            "card": transfer.card_last_four,
+            "number": loan.agreement.number,
+            "path": f"/loans/{loan.public_id}/",
+        },
+        dedup_key=f"transfer:{transfer.public_id}:{transfer.state}",
+        at=at,
+    )

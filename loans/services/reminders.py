@@ -1,0 +1,96 @@
+"""Reminders of the night: before the due date, on it, and after a missed one.
+
+Evidence: a message just before the due date raises on-time payment (conduct EV-01). Every sending
+passes the contact gate of `accounts`; a plan that is kept or a hold stops them there.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+
+from accounts.services.messages import queue_message
+from loans.models import Installment, Loan
+from loans.models.loan import OPEN_STATUSES
+from zhixin.shared.actor import Actor
+
+# Days from the due date to the message: negative before it, positive once late.
+BEFORE_DUE_DAYS = (3, 0)
+AFTER_DUE_DAYS = (1, 7, 30)
+
+Clock = Callable[[], datetime.datetime]
+Report = Callable[[int, int], None]
+
+
+def queue_reminders(
+    *, business_date: datetime.date, actor: Actor, clock: Clock, report: Report
+) -> int:
+    """Queue what is to be said on `business_date`; each message once, by its key."""
+    upcoming = list(_upcoming(business_date))
+    late = list(_late(business_date))
+    count = len(upcoming) + len(late)
+    for done, installment in enumerate(upcoming, start=1):
+        _queue_upcoming(installment, business_date, clock())
+        report(done, count)
+    for done, loan in enumerate(late, start=len(upcoming) + 1):
+        _queue_late(loan, clock())
+        report(done, count)
+    return count
+
+
+def _upcoming(business_date: datetime.date) -> QuerySet[Installment]:
+    dates = [business_date + datetime.timedelta(days=days) for days in BEFORE_DUE_DAYS]
+    return (
+        Installment.objects.filter(
+            due_date__in=dates, paid_on__isnull=True, loan__status__in=OPEN_STATUSES
+        )
+        .select_related("loan__borrower", "loan__agreement")
+        .order_by("pk")
+    )
+
+
+def _late(business_date: datetime.date) -> QuerySet[Loan]:
+    return (
+        Loan.objects.open()
+        .filter(days_past_due__in=AFTER_DUE_DAYS, projected_as_of=business_date)
+        .select_related("borrower", "agreement")
+        .order_by("pk")
+    )
+
+
+def _queue_upcoming(
+    installment: Installment, business_date: datetime.date, at: datetime.datetime
+) -> None:
+    loan = installment.loan
+    queue_message(
+        recipient=loan.borrower,
+        kind="due_soon",
+        purpose="SERVICING",
+        context={
+            "amount": str(loan.next_due_amount),
+            "due_date": installment.due_date.isoformat(),
+            "days_left": (installment.due_date - business_date).days,
+            "number": loan.agreement.number,
+            "path": f"/loans/{loan.public_id}/",
+        },
+        dedup_key=f"due:{loan.pk}:{installment.due_date}:{business_date}",
+        at=at,
+    )
+
+
+def _queue_late(loan: Loan, at: datetime.datetime) -> None:
+    queue_message(
+        recipient=loan.borrower,
+        kind="payment_late",
+        purpose="COLLECTION",
+        context={
+            "amount": str(loan.overdue_amount),
+            "days": loan.days_past_due,
+            "number": loan.agreement.number,
+            "path": f"/loans/{loan.public_id}/",
+        },
+        dedup_key=f"late:{loan.pk}:{loan.overdue_since}:{loan.days_past_due}",
+        at=at,
+    )

@@ -1,0 +1,48 @@
+"""The bank's call-backs."""
+
+from __future__ import annotations
+
+import logging
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from loans.adapters.bank import (
+    NOTICE_ACKNOWLEDGED,
+    NOTICE_REFUSED,
+    BankClient,
+    BankNoticeData,
+    BankState,
+    InvalidNoticeError,
+)
+from loans.services.transfers import BankWord, Outcome, settle_transfer
+from zhixin.shared import clock
+from zhixin.shared.permissions import public
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@require_POST
+@public("The bank calls it; the signature of the notice says who speaks.")
+def notice(request: HttpRequest) -> HttpResponse:
+    """Take a signed notice; answer `success` once it is kept, whatever it came to."""
+    try:
+        data = BankClient.from_settings().parse_notice(request.body)
+    except InvalidNoticeError:
+        logger.warning("A notice of the bank was refused.", exc_info=True)
+        return HttpResponse(NOTICE_REFUSED, status=400, content_type="text/plain")
+    if data.outcome in (BankState.SUCCEEDED, BankState.FAILED):
+        settle_transfer(reference=data.client_reference, word=_word(data), at=clock.now())
+    return HttpResponse(NOTICE_ACKNOWLEDGED, content_type="text/plain")
+
+
+def _word(data: BankNoticeData) -> BankWord:
+    return BankWord(
+        outcome=Outcome(data.outcome.value),
+        amount=data.amount,
+        bank_reference=data.bank_reference,
+        failure_code=data.reason_code,
+        body={"source": "notice", **data.raw},
+    )
