@@ -49,6 +49,27 @@ def round_to_multiple(amount: Decimal, *, multiple: Decimal, rounding: Rounding)
     return steps * multiple
 
 
+def round_ratio(numerator: int, denominator: int, *, rounding: Rounding) -> int:
+    """Return the whole number that `rounding` picks for numerator / denominator, exactly.
+
+    The denominator is positive; HALF_UP and UP round away from zero, as `round_to_multiple` does.
+
+    >>> round_ratio(5, 2, rounding=Rounding.HALF_EVEN), round_ratio(-5, 2, rounding=Rounding.HALF_UP)
+    (2, -3)
+    """
+    whole, rest = divmod(abs(numerator), denominator)
+    if rest:
+        twice = 2 * rest
+        if rounding is Rounding.HALF_EVEN:
+            up = twice > denominator or (twice == denominator and whole % 2 == 1)
+        elif rounding is Rounding.HALF_UP:
+            up = twice >= denominator
+        else:
+            up = rounding is Rounding.UP
+        whole += up
+    return whole if numerator >= 0 else -whole
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Money:
     """A settled amount: `cents` whole minor units. May be negative."""

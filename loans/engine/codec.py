@@ -1,0 +1,141 @@
+"""Strict reading of JSON objects: every error names the key and the mend."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import NoReturn, TypeVar, cast
+
+from zhixin.shared.money import InvalidAmountError, Money
+
+Choice = TypeVar("Choice", bound=StrEnum)
+Value = TypeVar("Value")
+
+
+class InvalidInputError(ValueError):
+    """A value cannot be read; `key` says which, `problem` why, `mend` what to write instead."""
+
+    def __init__(self, *, key: str, problem: str, mend: str) -> None:
+        """Keep the three parts and build the one-line message from them."""
+        super().__init__(f"{key}: {problem}. {mend}.")
+        self.key = key
+        self.problem = problem
+        self.mend = mend
+
+
+class Reader:
+    """Reads one JSON object key by key and refuses keys that nobody asked for."""
+
+    def __init__(self, data: object, *, where: str, error: type[InvalidInputError]) -> None:
+        """Take the object to read, its name in messages, and the error to raise."""
+        self.where = where
+        self._error = error
+        self._seen: set[str] = set()
+        if not isinstance(data, Mapping):
+            self._data: Mapping[str, object] = {}
+            raise error(key=where, problem="is not an object", mend='Write {"key": value, ...}')
+        self._data = cast("Mapping[str, object]", data)
+
+    def name(self, key: str) -> str:
+        """Return the key's full name as messages show it."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def fail(self, key: str, problem: str, mend: str) -> NoReturn:
+        """Raise the reader's error for `key`."""
+        raise self._error(key=self.name(key), problem=problem, mend=mend)
+
+    def has(self, key: str) -> bool:
+        """Return whether the key is present and not null."""
+        self._seen.add(key)
+        return self._data.get(key) is not None
+
+    def raw(self, key: str) -> object:
+        """Return the value as it stands; a missing key is an error."""
+        if not self.has(key):
+            self.fail(key, "is missing", "Add it")
+        return self._data[key]
+
+    def text(self, key: str) -> str:
+        """Return a text that is not empty."""
+        value = self.raw(key)
+        if not isinstance(value, str) or not value.strip():
+            self.fail(key, f"{value!r} is not a text", 'Write a text such as "a-1"')
+        return value
+
+    def decimal(self, key: str, *, example: str) -> Decimal:
+        """Return an exact decimal number; JSON numbers with a point are refused."""
+        value = self.raw(key)
+        mend = f'Write it as a text such as "{example}"'
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            self.fail(key, f"{value!r} is not an exact number", mend)
+        try:
+            number = Decimal(value)
+        except decimal.InvalidOperation:
+            self.fail(key, f"{value!r} is not a number", mend)
+        if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004
+            self.fail(key, f"{value!r} is not a usable number", mend)
+        return number
+
+    def money(self, key: str) -> Money:
+        """Return an amount of at most two decimals."""
+        self.decimal(key, example="888.49")
+        try:
+            return Money.parse(str(self._data[key]))
+        except InvalidAmountError:
+            self.fail(key, f"{self._data[key]!r} has more than two decimals",
+                      'Write it as a text such as "888.49"')
+
+    def rate(self, key: str) -> Decimal:
+        """Return a non-negative yearly fraction."""
+        number = self.decimal(key, example="0.12")
+        if number < 0:
+            self.fail(key, f"{number} is negative", 'Write a fraction a year such as "0.12"')
+        return number
+
+    def integer(self, key: str, *, least: int, most: int) -> int:
+        """Return a whole number within bounds."""
+        value = self.raw(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.fail(key, f"{value!r} is not a whole number from {least} to {most}",
+                      f"Write a number such as {max(least, 1)}")
+        return value
+
+    def date(self, key: str) -> dt.date:
+        """Return a date written YYYY-MM-DD."""
+        value = self.raw(key)
+        mend = 'Write a date such as "2026-01-31"'
+        if not isinstance(value, str):
+            self.fail(key, f"{value!r} is not a date", mend)
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            self.fail(key, f"{value!r} is not a date", mend)
+
+    def choice(self, key: str, kind: type[Choice]) -> Choice:
+        """Return a member of the enumeration."""
+        value = self.raw(key)
+        for member in kind:
+            if member.value == value:
+                return member
+        self.fail(key, f"{value!r} is unknown", "Write one of " + ", ".join(kind))
+
+    def listing(self, key: str) -> list[object]:
+        """Return a list."""
+        value = self.raw(key)
+        if not isinstance(value, list):
+            self.fail(key, f"{value!r} is not a list", "Write [...]")
+        return value
+
+    def optional(self, read: Callable[[str], Value], key: str) -> Value | None:
+        """Return what `read` makes of the key, or None where it is absent or null."""
+        return read(key) if self.has(key) else None
+
+    def finish(self) -> None:
+        """Raise for the first key that nobody read."""
+        for key in self._data:
+            if key not in self._seen:
+                known = ", ".join(sorted(self._seen))
+                self.fail(str(key), "is an unknown key", f"Remove it, or use one of {known}")

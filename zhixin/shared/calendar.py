@@ -1,0 +1,74 @@
+"""Calendar arithmetic for due dates. Dates are lender-local calendar dates."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from enum import StrEnum
+
+_MONTHS_A_YEAR = 12
+_DAYS_A_WEEK = 7
+
+
+class PeriodUnit(StrEnum):
+    """What a repayment period is counted in."""
+
+    MONTH = "MONTH"
+    WEEK = "WEEK"
+    DAY = "DAY"
+
+
+def add_months(anchor: dt.date, months: int) -> dt.date:
+    """Return the date `months` months after `anchor`, on its day or the month's last day.
+
+    Always count from the anchor and never from the previous result, so that a loan of 31 January
+    falls due on 28 February and then on 31 March.
+
+    >>> add_months(dt.date(2025, 1, 31), 1), add_months(dt.date(2025, 1, 31), 2)
+    (datetime.date(2025, 2, 28), datetime.date(2025, 3, 31))
+    """
+    index = anchor.year * _MONTHS_A_YEAR + anchor.month - 1 + months
+    year, month = index // _MONTHS_A_YEAR, index % _MONTHS_A_YEAR + 1
+    day = anchor.day
+    if day > 28:  # noqa: PLR2004 - every month has 28 days
+        day = min(day, calendar.monthrange(year, month)[1])
+    return dt.date(year, month, day)
+
+
+def add_periods(anchor: dt.date, count: int, *, every: int, unit: PeriodUnit) -> dt.date:
+    """Return the date `count` periods of `every` units after `anchor` (month ends anchored)."""
+    if unit is PeriodUnit.MONTH:
+        return add_months(anchor, count * every)
+    days = every * (_DAYS_A_WEEK if unit is PeriodUnit.WEEK else 1)
+    return anchor + dt.timedelta(days=count * days)
+
+
+def due_dates(
+    *, start: dt.date, first_due_date: dt.date | None, count: int, every: int, unit: PeriodUnit
+) -> tuple[dt.date, ...]:
+    """Return `count` due dates.
+
+    Without `first_due_date` the anchor is `start` and the first date is one period after it. With
+    it, that date is the anchor, unless it is the date that `start` gives anyway: then the anchor
+    stays `start`, so that stating the natural date changes nothing.
+    """
+    natural = add_periods(start, 1, every=every, unit=unit)
+    if first_due_date is None or first_due_date == natural:
+        return tuple(
+            add_periods(start, number, every=every, unit=unit) for number in range(1, count + 1)
+        )
+    return tuple(
+        add_periods(first_due_date, number, every=every, unit=unit) for number in range(count)
+    )
+
+
+def whole_months_between(start: dt.date, end: dt.date) -> int | None:
+    """Return the months from `start` to `end` when they are whole (month ends anchored), else None.
+
+    >>> whole_months_between(dt.date(2025, 1, 31), dt.date(2025, 2, 28))
+    1
+    >>> whole_months_between(dt.date(2025, 1, 31), dt.date(2025, 2, 27)) is None
+    True
+    """
+    months = (end.year - start.year) * _MONTHS_A_YEAR + end.month - start.month
+    return months if months >= 0 and add_months(start, months) == end else None
