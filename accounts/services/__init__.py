@@ -1,0 +1,1 @@
+"""What may be done to people's data; each service owns its transaction."""
