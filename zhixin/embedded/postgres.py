@@ -70,6 +70,7 @@ class PostgresServer:
         self.cluster = directory / "cluster"
         self.log = directory / "server.log"
         self._password_file = directory / "password"
+        self._started_pid: int | None = None
 
     def prepare(self) -> None:
         """Make the data if there is none; what an interrupted run left half made is made anew."""
@@ -116,11 +117,12 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop the server if it runs, disconnecting whoever is still there."""
         running = self._running()
-        if running is not None:
+        # A server that we started a moment ago may not have written its pid yet.
+        pid = running.pid if running else self._started_pid
+        self._started_pid = None
+        if pid is not None:
             # SIGINT is PostgreSQL's fast shutdown: roll back, write all, end.
-            processes.stop_process(
-                running.pid, with_signal=signal.SIGINT, grace_seconds=_STOP_SECONDS
-            )
+            processes.stop_process(pid, with_signal=signal.SIGINT, grace_seconds=_STOP_SECONDS)
 
     def _check_version(self) -> None:
         marker = self.cluster / "PG_VERSION"
@@ -186,10 +188,14 @@ class PostgresServer:
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
             self.log.unlink()
         server = processes.spawn_server(command, cwd=self.cluster, log=self.log, account=account)
+        self._started_pid = server.pid
         processes.wait_until(
             lambda: server.poll() is not None or self._status() == "ready", seconds=_START_SECONDS
         )
-        return server.poll() is None
+        if server.poll() is None:
+            return True
+        self._started_pid = None
+        return False
 
     def _status(self) -> str:
         running = self._running()

@@ -27,6 +27,8 @@ _folder_key = pytest.StashKey[str]()
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start the servers ahead of pytest-django, which reads the settings in this hook."""
+    # Whatever the shell says: tests never run on another environment's settings.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "zhixin.settings.test"
     if "PYTEST_XDIST_WORKER" not in os.environ:
         if _needs_no_servers(early_config):
             folder = tempfile.mkdtemp(prefix="zhixin-tests-")

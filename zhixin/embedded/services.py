@@ -8,6 +8,7 @@ killed process's lock, so there is no count that could be wrong.
 
     python -m zhixin.embedded.services prepare     make the data, start nothing
     python -m zhixin.embedded.services addresses   print the addresses of the running servers
+    python -m zhixin.embedded.services discard     throw the developer's data away
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ Purpose = Literal["run", "test"]
 
 _START_LOCK = "start.lock"
 _USERS_LOCK = "users.lock"
+# What `discard` leaves: locks that others may be waiting for, and what names the folder.
+_KEPT = frozenset(
+    {_START_LOCK, _USERS_LOCK, "run.lock", "setup.lock", "location", "location.lock", "project"}
+)
 
 
 class Services:
@@ -185,25 +190,50 @@ def _sweep(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def discard() -> None:
+    """Throw the developer's data away; raise EmbeddedError while somebody uses it."""
+    data_dir = paths.data_dir()
+    with processes.file_lock(data_dir / _START_LOCK):
+        users = processes.open_lock(data_dir / _USERS_LOCK)
+        try:
+            if not processes.try_lock(users):
+                raise EmbeddedError("The services are in use. Stop `make run` first.")
+            PostgresServer(data_dir / "postgres", durable=True).stop()
+            RedisServer(data_dir / "redis", durable=True).stop()
+            for entry in data_dir.iterdir():
+                if entry.name in _KEPT:
+                    continue
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+        finally:
+            os.close(users)
+
+
+def print_addresses() -> None:
+    """Print the addresses of the developer's servers; raise EmbeddedError when none runs."""
+    base = _servers_dir(paths.data_dir())
+    database_url = PostgresServer(base / "postgres", durable=True).address()
+    redis_url = RedisServer(base / "redis", durable=True).address()
+    if database_url is None and redis_url is None:
+        raise EmbeddedError("The services are not running.")
+    print(f"DATABASE_URL={database_url or ''}\nREDIS_URL={redis_url or ''}")
+
+
+_COMMANDS = {"prepare": prepare, "addresses": print_addresses, "discard": discard}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m zhixin.embedded.services")
-    parser.add_argument("command", choices=["prepare", "addresses"])
+    parser.add_argument("command", choices=sorted(_COMMANDS))
     command = parser.parse_args(arguments).command
     try:
-        if command == "prepare":
-            prepare()
-            return 0
-        base = _servers_dir(paths.data_dir())
-        database_url = PostgresServer(base / "postgres", durable=True).address()
-        redis_url = RedisServer(base / "redis", durable=True).address()
+        _COMMANDS[command]()
     except EmbeddedError as error:
-        sys.stderr.write(f"{error}\n")
+        print(error, file=sys.stderr)
         return 1
-    if database_url is None and redis_url is None:
-        sys.stderr.write("The services are not running.\n")
-        return 1
-    sys.stdout.write(f"DATABASE_URL={database_url or ''}\nREDIS_URL={redis_url or ''}\n")
     return 0
 
 

@@ -1,0 +1,404 @@
+"""`make run`: the whole product on one machine, until Ctrl-C.
+
+Starts PostgreSQL and Redis (unless their addresses are given), the sandbox bank, migrates, seeds
+the demo data once, starts web, worker and beat, and prints the address and the demo sign-ins. It
+ends with everything that it started: on Ctrl-C, on a signal, or when a part dies.
+
+    python -m zhixin.embedded.supervisor --port 8000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import psutil
+import psycopg2
+
+from zhixin.embedded import paths, processes
+from zhixin.embedded.errors import EmbeddedError
+from zhixin.embedded.services import Services, ensure_running
+
+DEFAULT_PORT = 8000
+BANK_NOTICE_PATH = "/bank/notices"
+# Marks the processes of a supervisor, so that the next one finds what a killed one left.
+_MARK = "ZHIXIN_SUPERVISED_DATA_DIR"
+_READY_SECONDS = 120.0
+_GRACE_SECONDS = 8.0
+_LAST_LINES = 15
+_COLORS = {"bank": "33", "web": "36", "worker": "35", "beat": "34"}
+
+
+class _StoppedError(Exception):
+    """Somebody asked the supervisor to end."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """A process of the product, with its last lines."""
+
+    name: str
+    process: subprocess.Popen[str]
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+    reader: threading.Thread | None = None
+
+
+class Supervisor:
+    """Runs the product on `host`:`port`."""
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.data_dir = paths.data_dir()
+        self._children: list[_Child] = []
+        self._services: Services | None = None
+        self._stop = threading.Event()
+        self._lock: int | None = None
+        self._run_file = self.data_dir / "run.json"
+
+    @property
+    def url(self) -> str:
+        """Return the address to open in a browser."""
+        shown = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared.
+        return f"http://{shown}:{self.port}"
+
+    def run(self) -> int:
+        """Run until asked to stop; return the exit code."""
+        started = time.monotonic()
+        self._claim()
+        self._listen_to_signals()
+        try:
+            self._start_everything()
+            self._greet(time.monotonic() - started)
+            self._watch()
+        except _StoppedError:
+            _say("\nStopping.")
+            return 0
+        finally:
+            self._end_everything()
+        return 1
+
+    # --- One supervisor at a time -------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Become the project's only supervisor, and end what a killed one left behind."""
+        self._lock = processes.open_lock(self.data_dir / "run.lock")
+        if not processes.try_lock(self._lock):
+            raise EmbeddedError(f"Zhixin is already running{self._other()}. Stop it there first.")
+        if self._run_file.exists():
+            _end_leftovers(self.data_dir)
+        if not processes.port_is_free(self.host, self.port):
+            holder = processes.listener_on(self.port)
+            by = f" by {holder}" if holder else ""
+            raise EmbeddedError(
+                f"Port {self.port} is taken{by}. Free it, or choose another: "
+                f"make run PORT={self.port + 1}"
+            )
+        mine = {"pid": os.getpid(), "url": self.url}
+        paths.write_private(self._run_file, json.dumps(mine))
+
+    def _other(self) -> str:
+        with suppress(OSError, ValueError, KeyError):
+            other = json.loads(self._run_file.read_text(encoding="utf-8"))
+            return f" at {other['url']} (process {other['pid']})"
+        return ""
+
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask_to_stop)
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    # --- Starting -----------------------------------------------------------------------------
+
+    def _start_everything(self) -> None:
+        _say("· Starting PostgreSQL and Redis")
+        self._services = ensure_running(purpose="run")
+        self._check_stop()
+        environment = self._environment(self._services)
+        bank_port = processes.free_port()
+        environment["BANK_GATEWAY_URL"] = f"http://{processes.LOOPBACK}:{bank_port}/gateway.do"
+        self._start("bank", self._bank_command(bank_port), environment)
+        self._step("Migrating the database", ["manage.py", "migrate", "--noinput"], environment)
+        self._seed(environment)
+        _say("· Starting web, worker and beat")
+        self._start("web", self._web_command(), environment)
+        self._start("worker", _WORKER_COMMAND, environment)
+        self._start("beat", self._beat_command(), environment)
+        self._wait_until_ready()
+
+    def _environment(self, services: Services) -> dict[str, str]:
+        environment = os.environ | services.as_environment()
+        environment.setdefault("DJANGO_SETTINGS_MODULE", "zhixin.settings.local")
+        environment |= {_MARK: str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        return environment
+
+    def _bank_command(self, port: int) -> list[str]:
+        return [
+            *("-m", "zhixin.sandbox.bank", "--port", str(port)),
+            *("--data-dir", str(self.data_dir / "bank")),
+            *("--notify-url", f"{self.url}{BANK_NOTICE_PATH}"),
+        ]
+
+    def _web_command(self) -> list[str]:
+        return [
+            *("-m", "gunicorn", "zhixin.wsgi", "--bind", f"{self.host}:{self.port}"),
+            *("--workers", "1", "--threads", "8", "--reload", "--log-level", "warning"),
+            *("--graceful-timeout", "3", "--no-control-socket"),
+        ]
+
+    def _beat_command(self) -> list[str]:
+        schedule = str(self.data_dir / "celerybeat-schedule")
+        return [
+            *("-m", "celery", "--quiet", "--app", "zhixin.celery", "beat"),
+            *("--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""),
+        ]
+
+    def _seed(self, environment: dict[str, str]) -> None:
+        """Seed the demo data, once for each database."""
+        done = self.data_dir / "demo-data-done"
+        database = _identity_of(environment["DATABASE_URL"])
+        if done.is_file() and done.read_text(encoding="utf-8") == database:
+            return
+        self._step("Making the demo data", ["manage.py", "seed_demo"], environment, shown=True)
+        paths.write_private(done, database)
+
+    def _step(
+        self,
+        title: str,
+        command: Sequence[str],
+        environment: dict[str, str],
+        *,
+        shown: bool = False,
+    ) -> None:
+        """Run a command to its end; raise EmbeddedError with its last words when it fails."""
+        self._check_stop()
+        _say(f"· {title}")
+        log = self.data_dir / "last-step.log"
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=paths.PROJECT_DIR,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                # Progress bars are drawn on stderr.
+                stderr=None if shown else output,
+                start_new_session=True,
+            )
+        try:
+            while process.poll() is None:
+                self._check_stop()
+                self._check_children()
+                time.sleep(0.05)
+        finally:
+            _end_group(process.pid, grace_seconds=_GRACE_SECONDS)
+            process.wait()
+        if process.returncode:
+            words = processes.tail(log, lines=_LAST_LINES)
+            raise EmbeddedError(f"{title} failed (manage.py {command[1]}):\n{words}")
+
+    def _start(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
+        self._check_stop()
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=paths.PROJECT_DIR,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # Ctrl-C reaches only the supervisor, which ends its children in order.
+            start_new_session=True,
+        )
+        child = _Child(name, process)
+        self._children.append(child)
+        child.reader = threading.Thread(target=_relay, args=(child,), daemon=True)
+        child.reader.start()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not _answers(f"{self.url}/healthz"):
+            self._check_stop()
+            self._check_children()
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"The web server does not answer at {self.url}/healthz.")
+            time.sleep(0.1)
+
+    def _greet(self, seconds: float) -> None:
+        _say(f"\nZhixin 智信 runs at {self.url}   (ready in {seconds:.1f} s)")
+        accounts = self.data_dir / "demo-accounts.txt"
+        if accounts.is_file():
+            _say("\n" + accounts.read_text(encoding="utf-8").rstrip())
+        _say("\nCtrl-C stops everything.\n")
+
+    # --- Watching and ending ------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            self._check_stop()
+            self._check_children()
+            self._stop.wait(0.2)
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+
+    def _check_children(self) -> None:
+        for child in self._children:
+            code = child.process.poll()
+            if code is None:
+                continue
+            if child.reader is not None:
+                child.reader.join(timeout=1)
+            words = "\n".join(f"  {line}" for line in child.last_lines) or "  (it said nothing)"
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise EmbeddedError(
+                f"The {child.name} process ended ({how}). Its last lines:\n{words}\n"
+                "Everything else is stopped."
+            )
+
+    def _end_everything(self) -> None:
+        """End the children, last started first, then the servers; a second Ctrl-C hurries."""
+        self._stop.clear()
+        for child in reversed(self._children):
+            _signal_group(child.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for child in reversed(self._children):
+            while child.process.poll() is None and time.monotonic() < deadline:
+                if self._stop.wait(0.02):
+                    deadline = 0
+            _end_group(child.process.pid, grace_seconds=0)
+            child.process.wait()
+        if self._services is not None:
+            self._services.release()
+        self._run_file.unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+_WORKER_COMMAND = [
+    *("-m", "celery", "--quiet", "--app", "zhixin.celery", "worker", "--loglevel", "WARNING"),
+    *("--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+]
+
+
+def _relay(child: _Child) -> None:
+    """Show the child's lines under its name."""
+    stream: IO[str] | None = child.process.stdout
+    for line in stream or ():
+        text = line.rstrip()
+        child.last_lines.append(text)
+        _say(f"{_prefix(child.name)} {text}")
+
+
+def _prefix(name: str) -> str:
+    label = f"{name:>6} │"
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return label
+    return f"\033[{_COLORS[name]}m{label}\033[0m"
+
+
+def _say(text: str) -> None:
+    # The terminal may be gone: that is no reason to leave processes behind.
+    with suppress(OSError, ValueError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address.
+            return bool(response.status == 200)  # noqa: PLR2004 - HTTP's OK.
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _identity_of(database_url: str) -> str:
+    """Return what tells this database from any other, before or after it at the same address."""
+    try:
+        with closing(psycopg2.connect(database_url, connect_timeout=10)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(
+                "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid "
+                "FROM pg_database WHERE datname = current_database()"
+            )
+            row = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise EmbeddedError(f"The database does not answer: {error}") from error
+    return str(row[0]) if row else ""
+
+
+def _signal_group(leader: int, number: signal.Signals) -> bool:
+    """Signal the leader's whole group; False when nobody is left in it."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _end_group(leader: int, *, grace_seconds: float) -> None:
+    if not _signal_group(leader, signal.SIGTERM):
+        return
+    if not processes.wait_until(lambda: not processes.is_alive(leader), seconds=grace_seconds):
+        _signal_group(leader, signal.SIGKILL)
+    # The leader's own children may be slower than it.
+    _signal_group(leader, signal.SIGKILL)
+
+
+def _end_leftovers(data_dir: Path) -> None:
+    """End the processes that a killed supervisor left; they carry its mark."""
+    leftovers = [process for process in psutil.process_iter() if _is_marked(process, data_dir)]
+    if not leftovers:
+        return
+    _say("· Ending what an earlier run left behind")
+    for process in leftovers:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(leftovers, timeout=_GRACE_SECONDS)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+
+
+def _is_marked(process: psutil.Process, data_dir: Path) -> bool:
+    try:
+        return process.environ().get(_MARK) == str(data_dir)
+    except (psutil.Error, OSError):
+        return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the supervisor from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m zhixin.embedded.supervisor")
+    parser.add_argument("--host", default=os.environ.get("HOST") or processes.LOOPBACK)
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or DEFAULT_PORT)
+    options = parser.parse_args(arguments)
+    try:
+        return Supervisor(host=options.host, port=options.port).run()
+    except EmbeddedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
