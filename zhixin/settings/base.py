@@ -168,15 +168,36 @@ LOGIN_REDIRECT_URL = reverse_lazy("loans:my_loans")
 LOGOUT_REDIRECT_URL = "/"
 
 ACCOUNT_ADAPTER = "accounts.adapters.allauth.AccountAdapter"
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignupForm",
+    "login": "accounts.forms.LoginForm",
+    "request_login_code": "accounts.forms.RequestLoginCodeForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"phone", "email"}
-ACCOUNT_SIGNUP_FIELDS = ["phone", "email", "password1*"]
+# The sign-up form asks for one of the two, and for no password: a code signs in as well.
+# The stars satisfy allauth's own check; see accounts.forms.SignupForm.
+ACCOUNT_SIGNUP_FIELDS = ["phone", "email*", "password1*"]
+ACCOUNT_SIGNUP_REDIRECT_URL = reverse_lazy("accounts:profile")
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 10 * 60
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_PHONE_VERIFICATION_ENABLED = True
+ACCOUNT_PHONE_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = True
+# Six digits: what phones offer to fill in by themselves.
+ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "dashed": False, "length": 6}
+# allauth's limits, kept in Redis. Phones of one carrier share few addresses (CGNAT), so the
+# limit for each address is wider than allauth's three a minute; the one for each number stays.
+ACCOUNT_RATE_LIMITS = {"verify_phone": "1/30s/key,30/m/ip"}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -240,6 +261,8 @@ SMS_ACCESS_KEY_SECRET = env.optional("SMS_ACCESS_KEY_SECRET", "")
 SMS_SIGN_NAME = env.optional("SMS_SIGN_NAME", "智信")
 # Where delivered messages go: "carriers" (SMS gateway, SMTP) or "outbox" (kept to be looked at).
 MESSAGE_DELIVERY = "carriers"
+# Where links in messages lead.
+SITE_URL = env.optional("SITE_URL", "http://127.0.0.1:8000")
 DEFAULT_FROM_EMAIL = env.optional("DEFAULT_FROM_EMAIL", "Zhixin <no-reply@zhixin.example>")
 
 # --- The product --------------------------------------------------------------------------
