@@ -20,28 +20,29 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TypeAlias
 
 import psutil
 import psycopg2
 
 from zhixin.embedded import paths, processes
 from zhixin.embedded.errors import EmbeddedError
+from zhixin.embedded.product import Part, Product, Step, product_on
 from zhixin.embedded.services import Services, ensure_running
 
 DEFAULT_PORT = 8000
-BANK_NOTICE_PATH = "/bank/notices"
 # Marks the processes of a supervisor, so that the next one finds what a killed one left.
 _MARK = "ZHIXIN_SUPERVISED_DATA_DIR"
 _READY_SECONDS = 120.0
 _GRACE_SECONDS = 8.0
 _LAST_LINES = 15
-_COLORS = {"bank": "33", "web": "36", "worker": "35", "beat": "34"}
+_COLORS = ("33", "36", "35", "34", "32")
+MakeProduct: TypeAlias = Callable[..., Product]
 
 
 class _StoppedError(Exception):
@@ -54,17 +55,20 @@ class _Child:
 
     name: str
     process: subprocess.Popen[str]
+    color: str
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
     reader: threading.Thread | None = None
 
 
 class Supervisor:
-    """Runs the product on `host`:`port`."""
+    """Runs the product that `make_product` describes on `host`:`port`."""
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, make_product: MakeProduct = product_on) -> None:
         self.host = host
         self.port = port
         self.data_dir = paths.data_dir()
+        self._product = make_product(url=self.url, bind=f"{host}:{port}", data_dir=self.data_dir)
+        self._environment: dict[str, str] = {}
         self._children: list[_Child] = []
         self._services: Services | None = None
         self._stop = threading.Event()
@@ -80,18 +84,20 @@ class Supervisor:
     def run(self) -> int:
         """Run until asked to stop; return the exit code."""
         started = time.monotonic()
-        self._claim()
         self._listen_to_signals()
+        self._claim()
         try:
             self._start_everything()
             self._greet(time.monotonic() - started)
             self._watch()
         except _StoppedError:
             _say("\nStopping.")
-            return 0
+        except EmbeddedError as error:
+            _say(f"\n{error}\nStopping.")
+            return 1
         finally:
             self._end_everything()
-        return 1
+        return 0
 
     # --- One supervisor at a time -------------------------------------------------------------
 
@@ -130,76 +136,48 @@ class Supervisor:
     def _start_everything(self) -> None:
         _say("· Starting PostgreSQL and Redis")
         self._services = ensure_running(purpose="run")
-        self._check_stop()
-        environment = self._environment(self._services)
-        bank_port = processes.free_port()
-        environment["BANK_GATEWAY_URL"] = f"http://{processes.LOOPBACK}:{bank_port}/gateway.do"
-        self._start("bank", self._bank_command(bank_port), environment)
-        self._step("Migrating the database", ["manage.py", "migrate", "--noinput"], environment)
-        self._seed(environment)
-        _say("· Starting web, worker and beat")
-        self._start("web", self._web_command(), environment)
-        self._start("worker", _WORKER_COMMAND, environment)
-        self._start("beat", self._beat_command(), environment)
+        self._environment = self._environment_on(self._services)
+        for part in self._product.outside:
+            self._start(part)
+        for step in self._product.steps:
+            if step.once:
+                self._run_once(step)
+            else:
+                self._run_step(step)
+        _say(f"· Starting {', '.join(part.name for part in self._product.parts)}")
+        for part in self._product.parts:
+            self._start(part)
         self._wait_until_ready()
 
-    def _environment(self, services: Services) -> dict[str, str]:
-        environment = os.environ | services.as_environment()
+    def _environment_on(self, services: Services) -> dict[str, str]:
+        environment = os.environ | services.as_environment() | self._product.environment
         environment.setdefault("DJANGO_SETTINGS_MODULE", "zhixin.settings.local")
         environment |= {_MARK: str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         return environment
 
-    def _bank_command(self, port: int) -> list[str]:
-        return [
-            *("-m", "zhixin.sandbox.bank", "--port", str(port)),
-            *("--data-dir", str(self.data_dir / "bank")),
-            *("--notify-url", f"{self.url}{BANK_NOTICE_PATH}"),
-        ]
-
-    def _web_command(self) -> list[str]:
-        return [
-            *("-m", "gunicorn", "zhixin.wsgi", "--bind", f"{self.host}:{self.port}"),
-            *("--workers", "1", "--threads", "8", "--reload", "--log-level", "warning"),
-            *("--graceful-timeout", "3", "--no-control-socket"),
-        ]
-
-    def _beat_command(self) -> list[str]:
-        schedule = str(self.data_dir / "celerybeat-schedule")
-        return [
-            *("-m", "celery", "--quiet", "--app", "zhixin.celery", "beat"),
-            *("--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""),
-        ]
-
-    def _seed(self, environment: dict[str, str]) -> None:
-        """Seed the demo data, once for each database."""
+    def _run_once(self, step: Step) -> None:
+        """Run the step unless it came to its end on this very database before."""
         done = self.data_dir / "demo-data-done"
-        database = _identity_of(environment["DATABASE_URL"])
+        database = _identity_of(self._environment["DATABASE_URL"])
         if done.is_file() and done.read_text(encoding="utf-8") == database:
             return
-        self._step("Making the demo data", ["manage.py", "seed_demo"], environment, shown=True)
+        self._run_step(step)
         paths.write_private(done, database)
 
-    def _step(
-        self,
-        title: str,
-        command: Sequence[str],
-        environment: dict[str, str],
-        *,
-        shown: bool = False,
-    ) -> None:
+    def _run_step(self, step: Step) -> None:
         """Run a command to its end; raise EmbeddedError with its last words when it fails."""
         self._check_stop()
-        _say(f"· {title}")
+        _say(f"· {step.title}")
         log = self.data_dir / "last-step.log"
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [sys.executable, *step.arguments],
                 cwd=paths.PROJECT_DIR,
-                env=environment,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                # Progress bars are drawn on stderr.
-                stderr=None if shown else output,
+                # Progress bars are drawn on stderr: worth seeing when the step is a long one.
+                stderr=None if step.once else output,
                 start_new_session=True,
             )
         try:
@@ -208,18 +186,20 @@ class Supervisor:
                 self._check_children()
                 time.sleep(0.05)
         finally:
-            _end_group(process.pid, grace_seconds=_GRACE_SECONDS)
+            if process.poll() is None:
+                _end_group(process.pid, grace_seconds=_GRACE_SECONDS)
             process.wait()
         if process.returncode:
             words = processes.tail(log, lines=_LAST_LINES)
-            raise EmbeddedError(f"{title} failed (manage.py {command[1]}):\n{words}")
+            command = " ".join(step.arguments)
+            raise EmbeddedError(f"{step.title} failed ({command}):\n{words}")
 
-    def _start(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:
+    def _start(self, part: Part) -> None:
         self._check_stop()
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [sys.executable, *part.arguments],
             cwd=paths.PROJECT_DIR,
-            env=environment,
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -228,18 +208,19 @@ class Supervisor:
             # Ctrl-C reaches only the supervisor, which ends its children in order.
             start_new_session=True,
         )
-        child = _Child(name, process)
+        child = _Child(part.name, process, _COLORS[len(self._children) % len(_COLORS)])
         self._children.append(child)
         child.reader = threading.Thread(target=_relay, args=(child,), daemon=True)
         child.reader.start()
 
     def _wait_until_ready(self) -> None:
+        health = f"{self.url}{self._product.health_path}"
         deadline = time.monotonic() + _READY_SECONDS
-        while not _answers(f"{self.url}/healthz"):
+        while not _answers(health):
             self._check_stop()
             self._check_children()
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"The web server does not answer at {self.url}/healthz.")
+                raise EmbeddedError(f"The web server does not answer at {health}.")
             time.sleep(0.1)
 
     def _greet(self, seconds: float) -> None:
@@ -270,10 +251,7 @@ class Supervisor:
                 child.reader.join(timeout=1)
             words = "\n".join(f"  {line}" for line in child.last_lines) or "  (it said nothing)"
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise EmbeddedError(
-                f"The {child.name} process ended ({how}). Its last lines:\n{words}\n"
-                "Everything else is stopped."
-            )
+            raise EmbeddedError(f"The {child.name} process ended ({how}). Its last lines:\n{words}")
 
     def _end_everything(self) -> None:
         """End the children, last started first, then the servers; a second Ctrl-C hurries."""
@@ -294,26 +272,20 @@ class Supervisor:
             os.close(self._lock)
 
 
-_WORKER_COMMAND = [
-    *("-m", "celery", "--quiet", "--app", "zhixin.celery", "worker", "--loglevel", "WARNING"),
-    *("--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"),
-]
-
-
 def _relay(child: _Child) -> None:
     """Show the child's lines under its name."""
     stream: IO[str] | None = child.process.stdout
     for line in stream or ():
         text = line.rstrip()
         child.last_lines.append(text)
-        _say(f"{_prefix(child.name)} {text}")
+        _say(f"{_prefix(child)} {text}")
 
 
-def _prefix(name: str) -> str:
-    label = f"{name:>6} │"
+def _prefix(child: _Child) -> str:
+    label = f"{child.name:>6} │"
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return label
-    return f"\033[{_COLORS[name]}m{label}\033[0m"
+    return f"\033[{child.color}m{label}\033[0m"
 
 
 def _say(text: str) -> None:

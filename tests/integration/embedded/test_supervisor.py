@@ -1,0 +1,163 @@
+"""`make run` ends with everything it started, recovers from what it could not end, and says why."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.embedded.conftest import processes_of
+from zhixin.embedded.processes import free_port, wait_until
+
+_TOY = Path(__file__).with_name("toy_supervisor.py")
+_SECONDS = 60.0
+Start = Callable[..., "Run"]
+
+
+class Run:
+    """A running supervisor and what it has said so far."""
+
+    def __init__(self, port: int, options: tuple[str, ...], log: Path) -> None:
+        self.port = port
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(_TOY), str(port), *options],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def words(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def says(self, text: str) -> bool:
+        return wait_until(
+            lambda: text in self.words or self.process.poll() is not None, seconds=_SECONDS
+        ) and (text in self.words)
+
+    def ends(self) -> int:
+        return self.process.wait(timeout=_SECONDS)
+
+
+@pytest.fixture
+def start(own_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    runs: list[Run] = []
+
+    def start_one(*options: str, port: int | None = None) -> Run:
+        log = tmp_path / f"run-{len(runs)}.log"
+        runs.append(Run(port or free_port(), options, log))
+        return runs[-1]
+
+    yield start_one
+    for run in runs:
+        with contextlib.suppress(ProcessLookupError):
+            run.process.kill()
+        run.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything(data_dir: Path, start: Start, number: signal.Signals) -> None:
+    run = start()
+    assert run.says(f"runs at http://127.0.0.1:{run.port}"), run.words
+    with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/healthz") as response:
+        assert response.status == 200
+    run.process.send_signal(number)
+    assert run.ends() == 0
+    assert processes_of(data_dir) == []
+    assert not (data_dir / "run.json").exists()
+
+
+def test_a_second_start_keeps_the_data_and_does_not_seed_again(
+    data_dir: Path, start: Start
+) -> None:
+    for number in ("1", "2"):
+        run = start()
+        assert run.says("runs at"), run.words
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0
+        assert (data_dir / "starts").read_text() == number
+    assert (data_dir / "seeds").read_text() == "seeded "
+
+
+def test_a_stubborn_part_and_its_children_are_killed(data_dir: Path, start: Start) -> None:
+    run = start("--part-that-is-stubborn")
+    assert run.says("stubborn and ready"), run.words
+    assert run.says("runs at"), run.words
+    run.process.send_signal(signal.SIGINT)
+    # A second Ctrl-C does not wait for it.
+    assert run.says("Stopping."), run.words
+    run.process.send_signal(signal.SIGINT)
+    assert run.ends() == 0
+    assert processes_of(data_dir) == []
+
+
+def test_a_part_that_dies_is_reported_and_everything_ends(data_dir: Path, start: Start) -> None:
+    run = start("--part-that-dies")
+    assert run.ends() == 1
+    assert "The worker process ended (exit code 7). Its last lines:\n  out of ink" in run.words
+    assert processes_of(data_dir) == []
+
+
+def test_a_step_that_fails_is_reported_and_everything_ends(data_dir: Path, start: Start) -> None:
+    run = start("--step-that-fails")
+    assert run.ends() == 1
+    assert "Failing failed" in run.words
+    assert "the table is in the way" in run.words
+    assert processes_of(data_dir) == []
+
+
+def test_stopping_in_the_middle_of_a_step_leaves_nothing(data_dir: Path, start: Start) -> None:
+    run = start("--step-that-hangs")
+    assert run.says("Hanging"), run.words
+    run.process.send_signal(signal.SIGINT)
+    assert run.ends() == 0
+    assert processes_of(data_dir) == []
+
+
+def test_a_killed_supervisor_is_cleaned_up_by_the_next(data_dir: Path, start: Start) -> None:
+    killed = start()
+    assert killed.says("runs at"), killed.words
+    killed.process.kill()
+    killed.ends()
+    assert processes_of(data_dir) != []
+
+    # On the same port, which the web server that was left behind still holds.
+    run = start(port=killed.port)
+    assert run.says("runs at"), run.words
+    assert "Ending what an earlier run left behind" in run.words
+    assert (data_dir / "starts").read_text() == "2"
+    run.process.send_signal(signal.SIGINT)
+    assert run.ends() == 0
+    assert processes_of(data_dir) == []
+
+
+def test_a_second_run_says_that_one_is_running(start: Start) -> None:
+    first = start()
+    assert first.says("runs at"), first.words
+    second = start()
+    assert second.ends() == 1
+    assert second.words == (
+        f"Zhixin is already running at http://127.0.0.1:{first.port} "
+        f"(process {first.process.pid}). Stop it there first.\n"
+    )
+    with urllib.request.urlopen(f"http://127.0.0.1:{first.port}/healthz") as response:
+        assert response.status == 200
+
+
+def test_a_taken_port_is_named_with_who_has_it(data_dir: Path, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = start(port=port)
+        assert run.ends() == 1
+    assert f"Port {port} is taken by " in run.words
+    assert f"make run PORT={port + 1}" in run.words
+    assert processes_of(data_dir) == []
