@@ -1,6 +1,6 @@
 """The sandbox bank: a process of its own that pays out, debits and sends signed notices.
 
-    python -m zhixin.sandbox.bank --port 8610 --data-dir .data/bank --notify-url URL
+    python -m zhixin.sandbox.bank --port 8010 --data-dir .data/bank --notify-url URL
 
 Paths: `/gateway.do` (the signed API), `/` (a page for people), and with `--allow-faults`, for this
 machine only, `/control/faults`, `/control/balances` and `/control/book`. See docs/bank.md.
