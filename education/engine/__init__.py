@@ -1,0 +1,1 @@
+"""Pure calculation: grading of a quiz, and the true cost of a flat fee."""
