@@ -1,0 +1,1 @@
+"""How lessons' Markdown becomes a page."""
