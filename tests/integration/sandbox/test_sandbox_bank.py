@@ -484,10 +484,10 @@ def test_a_killed_bank_keeps_its_orders_and_goes_on(world: World) -> None:
     assert [row["bank_reference"] for row in after["orders"]] == [
         row["bank_reference"] for row in before["orders"]
     ]
-    eventually(lambda: len(world.lender.notices) == 2)
+    for reference in ("P1", "D1"):
+        eventually(lambda ref=reference: world.order(ref)["notice_state"] == "DELIVERED")
     assert {notice.client_reference for notice in world.lender.notices} == {"P1", "D1"}
     assert world.client().send_payout(payout()).bank_reference == accepted.bank_reference
-    eventually(lambda: world.order("P1")["notice_state"] == "DELIVERED")
     assert len(world.book()["orders"]) == 2
 
 

@@ -69,12 +69,13 @@ def test_money_is_moved_and_never_made(tmp_path: Path) -> None:
     assert book.balances() == {"lender": 1_500_00, CARD: 0}
 
 
-def test_every_cut_of_the_file_opens_and_no_whole_line_is_lost(tmp_path: Path) -> None:
+def test_a_cut_file_opens_and_no_whole_line_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "book"
     filled(path)
     whole = path.read_bytes()
 
-    for length in range(len(whole) + 1):
+    ends = [index + 1 for index, byte in enumerate(whole) if byte == ord("\n")]
+    for length in sorted({0, 1, *ends, *(end - 1 for end in ends), *range(ends[-2], ends[-1])}):
         cut = tmp_path / "cut"
         cut.write_bytes(whole[:length])
         book = open_book(cut)
