@@ -1,0 +1,829 @@
+"""The working side of the fold: installments and credit while events are applied in order.
+
+One fixed order per day: due → accrue → penalty → pay → classify. Amounts are whole cents; interest
+and penalty are kept as exact sums of cents × units until they are settled. Only
+`loans.engine.servicing` uses this module.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal
+from fractions import Fraction
+from math import lcm
+from typing import Final
+
+from loans.engine.day_count import (
+    UNITS_A_YEAR,
+    exact_ratio,
+    period_units,
+    span_units,
+    timetable,
+)
+from loans.engine.events import InvalidEventError, PlanChanged
+from loans.engine.schedule import Amortization, amortization_of, flat_interest
+from loans.engine.state import Span
+from loans.engine.terms import (
+    AllocationOrder,
+    Bucket,
+    DayCount,
+    LoanTerms,
+    Method,
+    PrepaymentEffect,
+)
+from zhixin.shared.calendar import add_periods
+from zhixin.shared.money import Money, round_ratio
+
+PRINCIPAL, INTEREST, FEES, PENALTY = range(4)
+BUCKET_INDEX: Final = {
+    Bucket.PRINCIPAL: PRINCIPAL,
+    Bucket.INTEREST: INTEREST,
+    Bucket.FEES: FEES,
+    Bucket.PENALTY: PENALTY,
+}
+_NO_RATE: Final = Decimal(0)
+_PER_UNIT: Final = Context(prec=40)
+_CENTS: Final = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """The rules in force from a date: the agreement's (number 0), then each plan change's."""
+
+    number: int
+    terms: LoanTerms
+    amortization: Amortization
+    rate: tuple[int, int]
+    penalty_rate: Decimal
+    grace_days: int
+    allocation: AllocationOrder
+    interest_free_until: dt.date | None
+    flat_base: int
+    flat_rows: list[int]
+
+    def interest_per_unit(self, scale: tuple[int, int]) -> Decimal:
+        """Return what one cent costs in one unit of a row's scale, in major units."""
+        rate = self.terms.annual_rate * scale[0]
+        return _PER_UNIT.divide(rate, Decimal(scale[1] * _CENTS))
+
+    @property
+    def penalty_per_unit(self) -> Decimal:
+        """Return what one overdue cent costs in one unit, in major units."""
+        year = UNITS_A_YEAR[self.terms.day_count]
+        return _PER_UNIT.divide(self.penalty_rate, Decimal(year * _CENTS))
+
+
+class Row:
+    """One installment while the fold works on it."""
+
+    __slots__ = (
+        "billed", "carried_fees", "carried_interest", "days", "due_date", "early", "fee",
+        "fenced_since", "index", "kept_penalty", "moved", "number", "paid", "paid_on",
+        "payable_through", "penalty_spans", "penalty_units", "plan", "scale", "settled_late",
+        "spans", "start", "units", "waived", "whole",
+        "principal", "interest", "fees",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        index: int,
+        plan: Plan,
+        start: dt.date,
+        due_date: dt.date,
+        fee: int,
+        scale: tuple[int, int],
+        whole: int,
+    ) -> None:
+        """Make an installment that is not due yet.
+
+        `scale` times cents × units of `spans`, times the rate, is the interest; `whole` is the
+        units of the undisturbed period.
+        """
+        self.number = number
+        self.index = index
+        self.plan = plan
+        self.start = start
+        self.due_date = due_date
+        self.payable_through = due_date
+        self.days = (due_date - start).days
+        self.fee = fee
+        self.scale = scale
+        self.whole = whole
+        self.units = 0
+        self.spans: list[Span] = []
+        self.penalty_units = 0
+        self.penalty_spans: list[Span] = []
+        self.carried_interest = 0
+        self.carried_fees = 0
+        self.kept_penalty = 0
+        self.early = 0
+        self.principal = 0
+        self.interest = 0
+        self.fees = 0
+        self.paid = [0, 0, 0, 0]
+        self.waived = [0, 0, 0, 0]
+        self.moved = [0, 0, 0, 0]
+        self.billed = False
+        self.paid_on: dt.date | None = None
+        self.settled_late = 0
+        self.fenced_since: dt.date | None = None
+
+    def penalty_ratio(self) -> tuple[int, int]:
+        """Return the row's accrued penalty in cents, unrounded, as a ratio."""
+        numerator, denominator = exact_ratio(self.plan.penalty_rate)
+        year = UNITS_A_YEAR[self.plan.terms.day_count]
+        return self.penalty_units * numerator, denominator * year
+
+    def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
+        """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""
+        numerator, denominator = exact_ratio(self.plan.penalty_rate)
+        terms = self.plan.terms
+        units = span_units(terms.day_count, day, day + dt.timedelta(days=1))
+        return base * units * numerator, denominator * UNITS_A_YEAR[terms.day_count]
+
+    def penalty(self) -> int:
+        """Return the penalty so far in cents: the rounded cumulative, and what a plan kept."""
+        if not self.penalty_units:
+            return self.kept_penalty
+        numerator, denominator = self.penalty_ratio()
+        rounding = self.plan.terms.rounding
+        return self.kept_penalty + round_ratio(numerator, denominator, rounding=rounding)
+
+    def interest_ratio(self) -> tuple[int, int]:
+        """Return the row's own accrued interest in cents, unrounded, as a ratio."""
+        rate, scale = self.plan.rate, self.scale
+        return self.units * rate[0] * scale[0], rate[1] * scale[1]
+
+    def accrued(self) -> int:
+        """Return the row's own accrued interest, settled to cents."""
+        numerator, denominator = self.interest_ratio()
+        return round_ratio(numerator, denominator, rounding=self.plan.terms.rounding)
+
+    def due(self) -> tuple[int, int, int, int]:
+        """Return what the row asks for, by bucket."""
+        return self.principal, self.interest, self.fees, self.penalty()
+
+    def owed(self) -> list[int]:
+        """Return what is still to pay, by bucket."""
+        due = self.due()
+        return [
+            due[bucket] - self.paid[bucket] - self.waived[bucket] - self.moved[bucket]
+            for bucket in range(4)
+        ]
+
+    def principal_owed(self) -> int:
+        """Return the principal still to pay."""
+        return self.principal - self.paid[0] - self.waived[0] - self.moved[0]
+
+    def days_late(self, day: dt.date) -> int:
+        """Return the days past due on `day`; penalty alone does not make a row late."""
+        if self.plan_took_over or not any(self.owed()[:PENALTY]):
+            return self.settled_late
+        until = day if self.fenced_since is None else min(day, self.fenced_since)
+        return max((until - self.payable_through).days, 0)
+
+    @property
+    def plan_took_over(self) -> bool:
+        """Return whether a plan change moved what was unpaid."""
+        return any(self.moved)
+
+
+class Fold:
+    """A loan in the middle of its fold. `cursor` is the day through which it is accrued."""
+
+    def __init__(self, terms: LoanTerms) -> None:
+        """Start before the disbursement."""
+        self.terms = terms
+        self.rounding = terms.rounding
+        self.day_count = terms.day_count
+        self.cursor = dt.date.min
+        self.plans: list[Plan] = []
+        self.rows: list[Row] = []
+        self.queue: deque[Row] = deque()
+        self.open: list[Row] = []
+        self.unbilled = 0
+        self.credit: list[tuple[str, dt.date, int]] = []
+        self.credit_total = 0
+        self.disbursed = self.received = self.refunded = self.recovered = 0
+        self.recognized_interest = self.recognized_fees = 0
+        self.waived = [0, 0, 0, 0]
+        self.loss = [0, 0, 0, 0]
+        self.charged_off_on: dt.date | None = None
+        self.allocations: dict[str, dict[int, list[int]]] = {}
+        self.disputes: dict[str, Row] = {}
+        self.closed_on: dt.date | None = None
+        self.last_plan_on: dt.date | None = None
+        self.most_late = 0
+        self.highest_number = 0
+        self.repaid_early = False
+        self.projecting = False
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan in force."""
+        return self.plans[-1]
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def advance(self, day: dt.date) -> None:
+        """Carry the loan through `day`: bill what falls due, accrue interest and penalty."""
+        while self.queue and self.queue[0].due_date <= day:
+            self._accrue(self.queue[0].due_date)
+            self._bill(self.queue[0])
+        self._accrue(day)
+        for row in self.open:
+            self.most_late = max(self.most_late, row.days_late(day))
+
+    def _accrue(self, day: dt.date) -> None:
+        if day <= self.cursor:
+            return
+        if self.charged_off_on is None:
+            self._accrue_interest(day)
+            if not self.projecting:
+                self._accrue_penalty(day)
+        self.cursor = day
+
+    def _accrue_interest(self, day: dt.date) -> None:
+        if not self.queue:
+            return
+        row = self.queue[0]
+        base = self._interest_base(row.plan)
+        start = self.cursor
+        free_until = row.plan.interest_free_until
+        if free_until is not None and free_until > start:
+            start = free_until
+        if base <= 0 or start >= day:
+            return
+        units = span_units(self.day_count, start, day)
+        row.units += base * units
+        row.spans.append(Span(base, start, day, units))
+
+    def _interest_base(self, plan: Plan) -> int:
+        if plan.flat_base:
+            return plan.flat_base if self.unbilled else 0
+        return self.unbilled - self.credit_total
+
+    def _accrue_penalty(self, day: dt.date) -> None:
+        for row in self.open:
+            base = row.principal_owed()
+            if not base or not row.plan.penalty_rate or row.fenced_since is not None:
+                continue
+            grace_end = row.payable_through + dt.timedelta(days=row.plan.grace_days)
+            start = max(self.cursor, grace_end)
+            if start < day:
+                units = span_units(self.day_count, start, day)
+                row.penalty_units += base * units
+                row.penalty_spans.append(Span(base, start, day, units))
+
+    # -- billing ------------------------------------------------------------------------------
+
+    def _own_interest(self, row: Row) -> int:
+        plan = row.plan
+        if plan.flat_base and row.units == plan.flat_base * row.whole:
+            return plan.flat_rows[row.index - 1]
+        return row.accrued()
+
+    def _bill(self, row: Row) -> None:
+        own = self._own_interest(row)
+        principal = row.plan.amortization.principal_due(
+            number=row.index, balance=self.unbilled, interest=own
+        )
+        row.principal = principal + row.early
+        row.interest = own + row.carried_interest
+        row.fees = row.fee + row.carried_fees
+        self.unbilled -= principal
+        self.recognized_interest += own
+        self.recognized_fees += row.fee
+        self.queue.popleft()
+        row.billed = True
+        if not self.unbilled and self.repaid_early:
+            self._drop_empty_rows()
+        self._open(row)
+
+    def _open(self, row: Row) -> None:
+        row.billed = True
+        self.open.append(row)
+        self._use_credit(row)
+
+    def _drop_empty_rows(self) -> None:
+        kept = [
+            row
+            for row in self.queue
+            if row.carried_interest or row.carried_fees or row.kept_penalty
+        ]
+        self.queue = deque(kept)
+        gone = {id(row) for row in self.rows if not row.billed} - {id(row) for row in kept}
+        self.rows = [row for row in self.rows if id(row) not in gone or row.early]
+
+    def close_running(self, day: dt.date) -> None:
+        """Bill all that is left on `day`: interest for the days used, and nothing later."""
+        row = self.queue[0]
+        own = row.accrued()
+        row.principal = self.unbilled + row.early
+        row.interest = own + sum(each.carried_interest for each in self.queue)
+        row.fees = sum(each.carried_fees for each in self.queue)
+        row.kept_penalty = sum(each.kept_penalty for each in self.queue)
+        self.recognized_interest += own
+        self.unbilled = 0
+        gone = {id(each) for each in self.queue if each is not row}
+        self.rows = [each for each in self.rows if id(each) not in gone]
+        self.queue.clear()
+        row.payable_through = max(row.payable_through, day)
+        self._open(row)
+
+    def rest_to_close(self) -> int:
+        """Return what closes all that is not billed yet, money held taken off."""
+        if not self.queue:
+            return 0
+        carried = sum(
+            row.carried_interest + row.carried_fees + row.kept_penalty for row in self.queue
+        )
+        return self.unbilled + self.queue[0].accrued() + carried - self.credit_total
+
+    # -- money --------------------------------------------------------------------------------
+
+    def disburse(self, day: dt.date) -> None:
+        """Pay out the principal and lay out the agreement's rows."""
+        terms = self.terms
+        dates, days, units = timetable(
+            day_count=terms.day_count,
+            start=terms.disbursement_date,
+            first_due_date=terms.first_due_date,
+            count=terms.installment_count,
+            period=terms.period,
+        )
+        if terms.method is Method.BULLET:
+            dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+        if day >= dates[0]:
+            raise InvalidEventError(
+                key="event.date",
+                problem=f"the payout on {day} is not before the first due date {dates[0]}",
+                mend="Agree on a later first due date before paying out",
+            )
+        self.unbilled = self.disbursed = terms.principal.cents
+        self.cursor = day
+        rate = exact_ratio(terms.annual_rate)
+        scale = rate[1] * UNITS_A_YEAR[terms.day_count]
+        numerators = [rate[0] * unit for unit in units]
+        amortization = amortization_of(
+            terms, balance=self.unbilled, numerators=numerators, scale=scale
+        )
+        penalty = terms.penalty
+        plan = Plan(
+            number=0,
+            terms=terms,
+            amortization=amortization,
+            rate=rate,
+            penalty_rate=penalty.annual_rate(terms.annual_rate) if penalty else _NO_RATE,
+            grace_days=penalty.grace_days if penalty else 0,
+            allocation=terms.allocation,
+            interest_free_until=None,
+            flat_base=self.unbilled if terms.method is Method.FLAT else 0,
+            flat_rows=(
+                flat_interest(self.unbilled, numerators, scale, rounding=self.rounding)
+                if terms.method is Method.FLAT
+                else []
+            ),
+        )
+        self.plans.append(plan)
+        self._lay_out(plan, terms.disbursement_date, dates, units)
+        first = self.queue[0]
+        first.fee += terms.fees.upfront_cents(terms.principal, terms.rounding)
+        if day != first.start:
+            first.start, first.days = day, (first.due_date - day).days
+
+    def _lay_out(
+        self, plan: Plan, start: dt.date, dates: Sequence[dt.date], units: Sequence[int]
+    ) -> None:
+        fee = 0
+        if plan.number == 0:
+            fee = self.terms.fees.installment_cents(self.terms.principal, self.rounding)
+        number = max((row.number for row in self.rows), default=0)
+        year = UNITS_A_YEAR[self.day_count]
+        for index, (due_date, unit) in enumerate(zip(dates, units, strict=True), 1):
+            whole = span_units(self.day_count, start, due_date)
+            thirty = self.day_count is DayCount.THIRTY_360
+            row = Row(
+                number=number + index,
+                index=index,
+                plan=plan,
+                start=start,
+                due_date=due_date,
+                fee=fee,
+                scale=(unit, year * whole) if thirty else (1, year),
+                whole=whole,
+            )
+            self.rows.append(row)
+            self.queue.append(row)
+            start = due_date
+        self.highest_number = max(self.highest_number, number + len(dates))
+
+    def repay(
+        self, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect | None
+    ) -> None:
+        """Take money in: what is due first, oldest first; then by the borrower's choice."""
+        self.received += amount
+        self.allocations.setdefault(event_id, {})
+        rest = self._pay_open(event_id, amount, day)
+        if rest and self.queue:
+            if rest >= self.rest_to_close():
+                self.repaid_early = True
+                self.close_running(day)
+                rest = self._pay_open(event_id, rest, day)
+            else:
+                rest = self._prepay(event_id, rest, day, effect or self.terms.prepayment)
+        if rest:
+            self._add_credit(event_id, day, rest)
+        if self.charged_off_on is not None:
+            self.recovered += amount - rest
+        self._note_closing(day)
+
+    def _pay_open(self, event_id: str, amount: int, day: dt.date) -> int:
+        for row in self.open:
+            if not amount:
+                break
+            amount = self._pay_row(row, event_id, amount, day)
+        self._prune()
+        return amount
+
+    def _prune(self) -> None:
+        self.open = [row for row in self.open if any(row.owed())]
+
+    def _pay_row(self, row: Row, event_id: str, amount: int, day: dt.date) -> int:
+        owed = row.owed()
+        late = row.days_late(day)
+        parts = None if self.projecting else self._parts(event_id, row.number)
+        for bucket in self.plan.allocation:
+            index = BUCKET_INDEX[bucket]
+            part = min(amount, owed[index])
+            if part:
+                row.paid[index] += part
+                owed[index] -= part
+                amount -= part
+                if parts is not None:
+                    parts[index] += part
+        if not any(owed[:PENALTY]):
+            row.settled_late = late
+            row.paid_on = day
+        return amount
+
+    def _parts(self, event_id: str, number: int) -> list[int]:
+        return self.allocations.setdefault(event_id, {}).setdefault(number, [0, 0, 0, 0])
+
+    def _add_credit(self, event_id: str, day: dt.date, amount: int) -> None:
+        self.credit.append((event_id, day, amount))
+        self.credit_total += amount
+        if self.queue:
+            self.repaid_early = True
+
+    def _take_credit(self, amount: int) -> None:
+        """Remove `amount` of credit, the oldest first."""
+        self.credit_total -= amount
+        while amount:
+            event_id, day, held = self.credit.pop(0)
+            taken = min(held, amount)
+            amount -= taken
+            if held > taken:
+                self.credit.insert(0, (event_id, day, held - taken))
+
+    def _use_credit(self, row: Row) -> None:
+        while self.credit and any(row.owed()):
+            event_id, day, held = self.credit[0]
+            rest = self._pay_row(row, event_id, held, day)
+            self._take_credit(held - rest)
+        if not any(row.owed()):
+            self.open = [each for each in self.open if each is not row]
+            if row.paid_on is None and any(row.due()):
+                row.paid_on = row.due_date
+        if not self.projecting:
+            self._note_closing(self.cursor)
+
+    def _prepay(
+        self, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect
+    ) -> int:
+        """Repay principal before it is due; return what must be held as credit instead."""
+        if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
+            return amount
+        part = min(amount, self.unbilled)
+        self._repay_principal_early(event_id, part)
+        if effect is PrepaymentEffect.LOWER_INSTALLMENT and self.unbilled:
+            self._lower_installments(part)
+        return amount - part
+
+    def _repay_principal_early(self, event_id: str, part: int) -> None:
+        row = self.queue[0]
+        row.early += part
+        row.principal += part
+        row.paid[PRINCIPAL] += part
+        self.unbilled -= part
+        self.repaid_early = True
+        self._parts(event_id, row.number)[PRINCIPAL] += part
+
+    def _lower_installments(self, part: int) -> None:
+        """Spread what is left over the rows that are left, by the method in force."""
+        plan = self.queue[0].plan
+        rule = plan.amortization
+        rows = list(self.queue)
+        grace = max(rule.grace - (rows[0].index - 1), 0)
+        level, share = rule.level, rule.part
+        if plan.terms.method is Method.EQUAL_INSTALLMENT:
+            level = self._level_over(rows[grace:], plan)
+        elif plan.terms.method is Method.EQUAL_PRINCIPAL:
+            share = round_ratio(self.unbilled, len(rows) - grace, rounding=self.rounding)
+        elif plan.terms.method is Method.FLAT:
+            before = self.unbilled + part
+            level = round_ratio(level * self.unbilled, before, rounding=self.rounding)
+            plan.flat_base = round_ratio(
+                plan.flat_base * self.unbilled, before, rounding=self.rounding
+            )
+            plan.flat_rows = [
+                round_ratio(charge * self.unbilled, before, rounding=self.rounding)
+                for charge in plan.flat_rows
+            ]
+        plan.amortization = replace(rule, level=level, part=share)
+
+    def _level_over(self, rows: Sequence[Row], plan: Plan) -> int:
+        """Return the level installment that repays the unbilled principal over `rows`.
+
+        The running row has its accrued interest already, and only its days left to accrue.
+        """
+        factors, accrued = [], Fraction(0)
+        for row in rows:
+            start = max(row.start, self.cursor)
+            if plan.interest_free_until is not None:
+                start = max(start, plan.interest_free_until)
+            units = span_units(self.day_count, start, max(start, row.due_date))
+            rate = Fraction(plan.rate[0], plan.rate[1])
+            factors.append(rate * units * Fraction(row.scale[0], row.scale[1]))
+            if row is self.queue[0]:
+                accrued = Fraction(*row.interest_ratio())
+        return level_of(self.unbilled, accrued, factors, plan.terms)
+
+    def refund(self, amount: int, day: dt.date) -> None:
+        """Pay credit back; what exceeds the credit is principal owed again."""
+        self.refunded += amount
+        from_credit = min(amount, self.credit_total)
+        self._take_credit(from_credit)
+        excess = amount - from_credit
+        if not excess:
+            return
+        self.unbilled += excess
+        self.closed_on = None
+        if not self.queue:
+            self._lay_out_again(day)
+
+    def _lay_out_again(self, day: dt.date) -> None:
+        period = self.terms.period
+        due_date = add_periods(day, 1, every=period.every, unit=period.unit)
+        due_date = max([due_date, *(row.due_date for row in self.rows[-1:])])
+        units = period_units(self.day_count, day, due_date)
+        plan = replace(
+            self.plan,
+            amortization=replace(self.plan.amortization, count=1, method=Method.INTEREST_ONLY),
+            flat_base=0,
+            flat_rows=[],
+        )
+        self.plans.append(plan)
+        self._lay_out(plan, day, [due_date], [units])
+
+    def waive(self, amounts: Sequence[int], day: dt.date) -> None:
+        """Forgive billed amounts by bucket, oldest first, at most what is owed."""
+        for bucket, amount in enumerate(amounts):
+            rest = amount
+            for row in self.open:
+                part = min(rest, row.owed()[bucket])
+                late = row.days_late(day)
+                row.waived[bucket] += part
+                rest -= part
+                if part and not any(row.owed()[:PENALTY]):
+                    row.settled_late = late
+            self._count_waived(bucket, amount - rest)
+        self._prune()
+        self._note_closing(day)
+
+    def _count_waived(self, bucket: int, amount: int) -> None:
+        if self.charged_off_on is None:
+            self.waived[bucket] += amount
+
+    def _note_closing(self, day: dt.date) -> None:
+        self.closed_on = day if not self.open and not self.owes_later() else None
+
+    def owes_later(self) -> bool:
+        """Return whether anything is left that is not billed yet."""
+        if not self.queue:
+            return False
+        return bool(self.unbilled) or any(
+            row.carried_interest or row.carried_fees or row.kept_penalty or row.units
+            for row in self.queue
+        )
+
+    # -- other events -------------------------------------------------------------------------
+
+    def charge_off(self, day: dt.date) -> None:
+        """Call everything due and stop all accrual."""
+        if self.charged_off_on is not None:
+            return
+        if self.queue:
+            self.close_running(day)
+        self.charged_off_on = day
+        for row in self.open:
+            for bucket, owed in enumerate(row.owed()):
+                self.loss[bucket] += owed
+
+    def row_by_number(self, number: int) -> Row | None:
+        """Return the installment, None when the loan needs it no more."""
+        if number > self.highest_number:
+            raise InvalidEventError(
+                key="event.number",
+                problem=f"there is no installment {number}",
+                mend=f"Write a number from 1 to {self.highest_number}",
+            )
+        return next((row for row in self.rows if row.number == number), None)
+
+    def move_due_date(self, number: int, payable_through: dt.date) -> None:
+        """Let installment `number` be paid through a later day."""
+        row = self.row_by_number(number)
+        if row is not None:
+            row.payable_through = max(row.due_date, payable_through)
+
+    def dispute(self, event_id: str, number: int, day: dt.date) -> None:
+        """Fence off installment `number`."""
+        row = self.row_by_number(number)
+        if row is not None:
+            self.disputes[event_id] = row
+            row.fenced_since = row.fenced_since or day
+
+    def resolve(self, dispute_id: str, day: dt.date) -> None:
+        """Take the fence away; fenced days that would have been late are not counted."""
+        row = self.disputes.pop(dispute_id, None)
+        if row is None or row.fenced_since is None or row in self.disputes.values():
+            return
+        uncounted = day - max(row.fenced_since, row.payable_through)
+        row.payable_through += max(uncounted, dt.timedelta(0))
+        row.fenced_since = None
+
+    def change_plan(self, change: PlanChanged, day: dt.date) -> None:
+        """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md)."""
+        if not self.open and not self.queue:
+            return
+        _check_plan(change, self.terms)
+        for row in [each for each in self.queue if each.fenced_since]:
+            row.fenced_since = None
+        interest, fees, penalty = self._gather(change, day)
+        principal = self.unbilled
+        self._lay_out_plan(change, day, principal)
+        self._carry(interest, fees, penalty)
+        self.last_plan_on = day
+
+    def _gather(self, change: PlanChanged, day: dt.date) -> tuple[int, int, int]:
+        """Close the rows in force; return interest, fees and penalty that the plan takes over."""
+        interest = sum(row.carried_interest for row in self.queue)
+        fees = sum(row.carried_fees for row in self.queue)
+        kept = sum(row.kept_penalty for row in self.queue)
+        if self.queue:
+            own = self.queue[0].accrued()
+            self.recognized_interest += own
+            interest += own
+        for row in self.open:
+            late = row.days_late(day)
+            owed = row.owed()
+            row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
+            row.settled_late = late
+            self.unbilled += owed[PRINCIPAL]
+            interest += owed[INTEREST]
+            fees += owed[FEES]
+            kept += owed[PENALTY]
+        self.open = []
+        self._credit_to_principal()
+        self._retire_queue(day)
+        waived_interest = min(change.waived_interest.cents, interest)
+        waived_penalty = min(change.waived_penalty.cents, kept)
+        self._count_waived(INTEREST, waived_interest)
+        self._count_waived(PENALTY, waived_penalty)
+        return interest - waived_interest, fees, kept - waived_penalty
+
+    def _credit_to_principal(self) -> None:
+        while self.credit and self.queue and self.unbilled:
+            event_id, _, held = self.credit[0]
+            part = min(held, self.unbilled)
+            self._repay_principal_early(event_id, part)
+            self._take_credit(part)
+
+    def _retire_queue(self, day: dt.date) -> None:
+        """Drop the rows to come; one that had principal repaid early stays for that."""
+        for row in self.queue:
+            row.spans, row.units = [], 0
+            row.carried_interest = row.carried_fees = row.kept_penalty = 0
+            row.billed = True
+            row.paid_on = day
+        gone = {id(row) for row in self.queue if not row.early}
+        self.rows = [row for row in self.rows if id(row) not in gone]
+        self.queue.clear()
+
+    def _lay_out_plan(self, change: PlanChanged, day: dt.date, principal: int) -> None:
+        terms = replace(
+            self.terms,
+            principal=Money(max(principal, 1)),
+            annual_rate=change.annual_rate,
+            method=change.method,
+            installment_count=change.installment_count,
+            period=change.period,
+            disbursement_date=day,
+            first_due_date=change.first_due_date,
+            installment_multiple=None,
+            grace_principal_periods=0,
+        )
+        dates, days, units = timetable(
+            day_count=terms.day_count,
+            start=day,
+            first_due_date=terms.first_due_date,
+            count=terms.installment_count,
+            period=terms.period,
+        )
+        if terms.method is Method.BULLET:
+            dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+        rate = exact_ratio(change.annual_rate)
+        penalty = self.terms.penalty
+        plan = Plan(
+            number=self.plan.number + 1,
+            terms=terms,
+            amortization=Amortization(
+                method=terms.method, count=len(dates), grace=0, level=0, part=0
+            ),
+            rate=rate,
+            penalty_rate=penalty.annual_rate(change.annual_rate) if penalty else _NO_RATE,
+            grace_days=penalty.grace_days if penalty else 0,
+            allocation=change.allocation,
+            interest_free_until=change.interest_free_until,
+            flat_base=0,
+            flat_rows=[],
+        )
+        self.plans.append(plan)
+        self._lay_out(plan, day, dates, units)
+        self._settle_plan_rule(plan, principal)
+
+    def _settle_plan_rule(self, plan: Plan, principal: int) -> None:
+        """Set level and share of the plan, with its interest-free days left out."""
+        rule, method = plan.amortization, plan.terms.method
+        level = share = 0
+        if method is Method.EQUAL_INSTALLMENT:
+            level = self._level_over(list(self.queue), plan)
+        elif method is Method.EQUAL_PRINCIPAL:
+            share = round_ratio(principal, rule.count, rounding=self.rounding)
+        elif method is Method.FLAT:
+            raise InvalidEventError(
+                key="event.method",
+                problem="a plan cannot charge interest on principal that is repaid already",
+                mend="Write EQUAL_INSTALLMENT or another method on the balance",
+            )
+        plan.amortization = replace(rule, level=level, part=share)
+
+    def _carry(self, interest: int, fees: int, penalty: int) -> None:
+        """Spread carried interest and fees over the plan's rows; keep penalty with the last."""
+        rows = list(self.queue)
+        shares = Money(interest).split([1] * len(rows)), Money(fees).split([1] * len(rows))
+        for row, interest_share, fee_share in zip(rows, *shares, strict=True):
+            row.carried_interest = interest_share.cents
+            row.carried_fees = fee_share.cents
+        rows[-1].kept_penalty = penalty
+
+
+def level_of(
+    balance: int, accrued: Fraction, factors: Sequence[Fraction], terms: LoanTerms
+) -> int:
+    """Return the level installment in cents for periods that grow by 1 + factor.
+
+    The first row also pays `accrued` interest, which bears none itself.
+    """
+    shared = lcm(*(factor.denominator for factor in factors))
+    growth, sums, power = 1, 0, 1
+    for factor in factors:
+        step = shared + factor.numerator * (shared // factor.denominator)
+        sums = power + sums * step
+        growth *= step
+        power *= shared
+    whole = Fraction(balance * growth, shared * sums)
+    if accrued:
+        later = Fraction(growth, shared + factors[0].numerator * (shared // factors[0].denominator))
+        whole += accrued * later / sums
+    return round_ratio(whole.numerator, whole.denominator, rounding=terms.rounding)
+
+
+def _check_plan(change: PlanChanged, terms: LoanTerms) -> None:
+    if change.annual_rate > terms.annual_rate:
+        raise InvalidEventError(
+            key="event.annual_rate",
+            problem=f"{change.annual_rate} is above the contract's {terms.annual_rate}",
+            mend="A plan never raises the rate; write that rate or a lower one",
+        )
+    if change.first_due_date <= change.effective_date:
+        raise InvalidEventError(
+            key="event.first_due_date",
+            problem=f"{change.first_due_date} is not after the plan's date",
+            mend=f"Write a date after {change.effective_date}",
+        )

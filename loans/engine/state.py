@@ -1,0 +1,259 @@
+"""What a fold yields: the state of a loan on a date, every amount settled to cents."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from loans.engine.ledger import LedgerAccount
+from loans.engine.lifecycle import LoanStatus
+from zhixin.shared.money import Money
+
+
+class Classification(StrEnum):
+    """Asset classification 五级分类 (conduct CL-01)."""
+
+    NORMAL = "NORMAL"
+    SPECIAL_MENTION = "SPECIAL_MENTION"
+    SUBSTANDARD = "SUBSTANDARD"
+    DOUBTFUL = "DOUBTFUL"
+    LOSS = "LOSS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buckets:
+    """An amount split by what it consists of."""
+
+    principal: Money
+    interest: Money
+    fees: Money
+    penalty: Money
+
+    @property
+    def total(self) -> Money:
+        """Return the sum of the parts."""
+        return Money(
+            self.principal.cents + self.interest.cents + self.fees.cents + self.penalty.cents
+        )
+
+    def to_json(self) -> dict[str, str]:
+        """Return the parts and their sum as texts."""
+        return {
+            "principal": str(self.principal),
+            "interest": str(self.interest),
+            "fees": str(self.fees),
+            "penalty": str(self.penalty),
+            "total": str(self.total),
+        }
+
+
+_ZERO: Final = Money(0)
+NOTHING: Final = Buckets(principal=_ZERO, interest=_ZERO, fees=_ZERO, penalty=_ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days (after `start`, through `end`) at one base in cents; `units` as the day count says."""
+
+    base_cents: int
+    start: dt.date
+    end: dt.date
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallmentState:
+    """One installment: what it asks, what was paid on it, and how late it is.
+
+    Attributes:
+        plan: 0 for the agreement's schedule, then 1, 2, … for each plan change.
+        payable_through: the last day on which paying is in time.
+        billed: whether it is due (or was closed early); if not, amounts are what it will ask when
+            nothing else happens.
+        due: what falls due, with principal that was repaid early within its period; it is the sum
+            of paid, waived, moved (what a plan change took over) and outstanding, by bucket.
+        balance: principal of the loan left after this installment.
+        interest_spans, penalty_spans: the days and bases that the amounts come from.
+        interest_rate, penalty_rate: yearly rates of those spans; the `_per_unit` ones are
+            what one cent costs in one unit, in major units.
+        carried_interest: part of the interest that an earlier plan left, which bears none itself.
+    """
+
+    number: int
+    plan: int
+    start_date: dt.date
+    due_date: dt.date
+    payable_through: dt.date
+    days: int
+    billed: bool
+    due: Buckets
+    balance: Money
+    paid: Buckets
+    waived: Buckets
+    moved: Buckets
+    outstanding: Buckets
+    days_late: int
+    paid_on: dt.date | None
+    disputed: bool
+    interest_spans: tuple[Span, ...]
+    penalty_spans: tuple[Span, ...]
+    interest_rate: Decimal
+    penalty_rate: Decimal
+    interest_per_unit: Decimal
+    penalty_per_unit: Decimal
+    carried_interest: Money
+    kept_penalty: Money
+
+    @property
+    def principal(self) -> Money:
+        """Return the principal due."""
+        return self.due.principal
+
+    @property
+    def interest(self) -> Money:
+        """Return the interest due."""
+        return self.due.interest
+
+    @property
+    def fees(self) -> Money:
+        """Return the fees due."""
+        return self.due.fees
+
+    @property
+    def penalty(self) -> Money:
+        """Return the penalty so far."""
+        return self.due.penalty
+
+    @property
+    def total(self) -> Money:
+        """Return all that is due."""
+        return self.due.total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationPart:
+    """A part of a repayment: which installment and what of it was paid."""
+
+    number: int
+    amount: Buckets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepaymentAllocation:
+    """Where a repayment went: amount = Σ parts + credit + refunded, or nothing when reversed."""
+
+    event_id: str
+    effective_date: dt.date
+    amount: Money
+    parts: tuple[AllocationPart, ...]
+    credit: Money
+    reversed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextDue:
+    """The next installment that asks for money."""
+
+    number: int
+    date: dt.date
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of an explanation; the lines of a number re-add to it exactly.
+
+    Attributes:
+        amount: in major units; may be unrounded, a line of rule ROUNDING then closes the gap.
+        base, rate, days, start, end: what the amount was computed from, where it was.
+        rule: which rule gave it (docs/formulas).
+        text_key: what the line is, for the page to translate.
+    """
+
+    amount: Decimal
+    rule: str
+    text_key: str
+    base: Money | None = None
+    rate: Decimal | None = None
+    days: int | None = None
+    start: dt.date | None = None
+    end: dt.date | None = None
+    event_id: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTotals:
+    """Sums over all installments, and of the money that moved."""
+
+    scheduled: Buckets
+    paid: Buckets
+    waived: Buckets
+    disbursed: Money
+    received: Money
+    refunded: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanState:
+    """A loan on the date `as_of`, with interest and penalty through that date.
+
+    Attributes:
+        outstanding: what is owed if the loan ended today, by bucket; interest includes what has
+            accrued since the last due date, and money paid ahead is taken off.
+        unbilled: principal not due yet, accrued and carried interest, carried fees, kept penalty.
+        payoff_amount: its sum; paying it closes the loan.
+        due_now: billed and unpaid: overdue and due today. overdue: the part that is late.
+        days_past_due: of the oldest installment that is late by principal, interest or fees.
+        overdue_since: the day from which those days count, the last on which paying was in time.
+        most_days_past_due: the most ever reached, whatever happened since.
+        bucket: M0 to M6+ (conduct CL-06).
+        accrued_interest_unrounded: contract interest since the last due date.
+        penalty_accrued: all penalty ever charged, settled. penalty_per_day: what the next day
+            adds, unrounded.
+        prepaid: money held against the next installments. overpaid: credit on a closed loan.
+        balances: what the journal should hold; debits positive; sums to zero.
+    """
+
+    as_of: dt.date
+    status: LoanStatus
+    installments: tuple[InstallmentState, ...]
+    totals: StateTotals
+    outstanding: Buckets
+    unbilled: Buckets
+    due_now: Buckets
+    overdue: Buckets
+    next_due: NextDue | None
+    days_past_due: int
+    overdue_since: dt.date | None
+    most_days_past_due: int
+    bucket: str
+    classification: Classification
+    accrued_interest_unrounded: Decimal
+    accrued_interest: Money
+    annual_rate: Decimal
+    penalty_rate: Decimal
+    penalty_accrued: Money
+    penalty_per_day: Decimal
+    payoff_amount: Money
+    prepaid: Money
+    overpaid: Money
+    closed_on: dt.date | None
+    plan_number: int
+    repayments: tuple[RepaymentAllocation, ...]
+    balances: Mapping[LedgerAccount, Money]
+
+    @property
+    def running(self) -> InstallmentState | None:
+        """Return the installment whose interest accrues now."""
+        return next((row for row in self.installments if not row.billed), None)
+
+    def explain(self, key: str) -> tuple[Line, ...]:
+        """Return the lines that re-add to the number `key` (see `loans.engine.explanation`)."""
+        from loans.engine.explanation import explain  # noqa: PLC0415 - it needs this module.
+
+        return explain(self, key)
