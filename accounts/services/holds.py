@@ -13,11 +13,11 @@ from zhixin.shared.actor import Actor
 from zhixin.shared.errors import DomainError
 
 
-class UnableToPlaceHold(DomainError):
+class UnableToPlaceHoldError(DomainError):
     """The hold would end before it starts."""
 
 
-class UnableToReleaseHold(DomainError):
+class UnableToReleaseHoldError(DomainError):
     """No open hold of this reason and reference exists."""
 
 
@@ -36,7 +36,7 @@ def place_hold(
     moves its end and keeps its start.
     """
     if until is not None and until <= at:
-        raise UnableToPlaceHold(_("A hold must end after it starts."))
+        raise UnableToPlaceHoldError(_("A hold must end after it starts."))
     with transaction.atomic():
         User.objects.select_for_update().get(pk=person.pk)
         hold = ContactHold.objects.filter(
@@ -60,7 +60,7 @@ def place_hold(
 def release_hold(
     *, person: User, reason: HoldReason, actor: Actor, at: datetime, reference: str = ""
 ) -> ContactHold:
-    """End the open hold of this reason and reference. Raises UnableToReleaseHold."""
+    """End the open hold of this reason and reference. Raises UnableToReleaseHoldError."""
     with transaction.atomic():
         hold = (
             ContactHold.objects.select_for_update()
@@ -68,7 +68,7 @@ def release_hold(
             .first()
         )
         if hold is None:
-            raise UnableToReleaseHold(_("There is no such hold."))
+            raise UnableToReleaseHoldError(_("There is no such hold."))
         hold.released_at = at
         hold.released_by_id = actor.user_id
         hold.released_by_label = actor.label

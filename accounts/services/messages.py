@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.template import Context, TemplateDoesNotExist
 from django.template.loader import select_template
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -35,7 +37,7 @@ SENDER_NAME = "智信 Zhixin"
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
-class UnableToQueueMessage(DomainError):
+class UnableToQueueMessageError(DomainError):
     """The message has no address or no text."""
 
 
@@ -45,6 +47,7 @@ class Delivery:
 
     message_id: int
     reference: UUID
+    purpose: ContactPurpose
     channel: Channel
     address: str
     subject: str
@@ -55,7 +58,7 @@ def queue_message(
     *,
     recipient: User | None,
     kind: str,
-    purpose: ContactPurpose,
+    purpose: ContactPurpose | str,
     context: Mapping[str, object],
     at: datetime,
     channel: Channel | None = None,
@@ -67,13 +70,15 @@ def queue_message(
     The text is `templates/messages/<kind>.<channel>.txt`, rendered now in the recipient's
     language (the present one without a recipient); an e-mail's first line is its subject, and an
     e-mail without a text of its own takes that of the SMS. The channel is SMS for people with a
-    phone number. Of several calls with one `dedup_key` only the first queues; all return its
-    message. Raises UnableToQueueMessage when there is no address or no text.
+    phone number. A `path` in the context becomes the absolute `link`. Of several calls with one
+    `dedup_key` only the first queues; all return its message. Raises UnableToQueueMessageError
+    when there is no address or no text.
     """
     if dedup_key is not None:
         queued = Message.objects.filter(dedup_key=dedup_key).first()
         if queued is not None:
             return queued
+    purpose = ContactPurpose(purpose)
     channel = channel or _usual_channel(recipient, address)
     address = address or _own_address(recipient, channel)
     language = recipient.language if recipient else translation.get_language() or "en"
@@ -159,15 +164,15 @@ def record_sent(*, message_id: int, delivery_reference: str, at: datetime, keep_
         )
 
 
-def record_failure(*, message_id: int, error: str, at: datetime) -> MessageState:
-    """Record that the carrier did not take the message; return FAILED after the last attempt.
+def record_failure(*, message_id: int, error: str, may_repeat: bool, at: datetime) -> MessageState:
+    """Record that the carrier did not take the message, and return its state.
 
-    Before that it waits for a minute, then two, four, eight.
+    A message that may be repeated waits for a minute, then two, four, eight; then it has FAILED.
     """
     with transaction.atomic():
         message = Message.objects.select_for_update().get(pk=message_id)
         message.latest_error = error[:200]
-        if message.attempts >= MAX_ATTEMPTS:
+        if not may_repeat or message.attempts >= MAX_ATTEMPTS:
             message.state = MessageState.FAILED
         else:
             message.state = MessageState.QUEUED
@@ -194,6 +199,7 @@ def _delivery_of(message: Message) -> Delivery:
     return Delivery(
         message_id=message.pk,
         reference=message.public_id,
+        purpose=ContactPurpose(message.purpose),
         channel=Channel(message.channel),
         address=message.address,
         subject=message.subject,
@@ -209,12 +215,12 @@ def _usual_channel(recipient: User | None, address: str | None) -> Channel:
 
 
 def _own_address(recipient: User | None, channel: Channel) -> str:
-    """Return the recipient's address for the channel; raise UnableToQueueMessage if none."""
+    """Return the recipient's address for the channel; raise UnableToQueueMessageError if none."""
     address = None
     if recipient is not None:
         address = recipient.phone if channel is Channel.SMS else recipient.email
     if not address:
-        raise UnableToQueueMessage(_("There is no address to send this message to."))
+        raise UnableToQueueMessageError(_("There is no address to send this message to."))
     return address
 
 
@@ -230,12 +236,18 @@ def _render(
     names = [f"messages/{kind}.{ending}.txt" for ending in ("email", "sms")]
     if channel is Channel.SMS:
         names = names[1:]
-    values = {**context, "opt_out": purpose is not ContactPurpose.AUTH, "channel": channel.value}
+    values = {
+        **context,
+        "link": f"{settings.SITE_URL}{context.get('path', '')}",
+        "opt_out_link": f"{settings.SITE_URL}{reverse('accounts:privacy')}",
+        "opt_out": purpose is not ContactPurpose.AUTH,
+        "is_sms": channel is Channel.SMS,
+    }
     with translation.override(language):
         try:
             template = select_template(names)
         except TemplateDoesNotExist as error:
-            raise UnableToQueueMessage(
+            raise UnableToQueueMessageError(
                 _("There is no text for messages of the kind “%(kind)s”.") % {"kind": kind}
             ) from error
         # Texts are plain: escaping for HTML would put &#39; into them.

@@ -1,0 +1,1 @@
+"""The edges of the app: allauth's hooks and the carriers of messages."""
