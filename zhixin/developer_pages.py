@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from accounts.engine.contact_rules import ContactPurpose
 from accounts.selectors.outbox import latest_messages
 from zhixin.shared.permissions import public
+from zhixin.shared.styleguide import styleguide_context
 
 app_name = "dev"
 
@@ -39,7 +40,7 @@ def outbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def styleguide(request: HttpRequest) -> HttpResponse:
     """Show every component in every state."""
-    return render(request, "styleguide.html")
+    return render(request, "styleguide.html", styleguide_context())
 
 
 def _code_in(body: str, purpose: str) -> str:
