@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "pgtrigger",
     "rest_framework",
+    "zhixin",
     "zhixin.shared",
     "accounts",
     "risk",

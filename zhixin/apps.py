@@ -1,0 +1,15 @@
+"""The project itself as an app: it has Celery ready before a task is declared."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ZhixinConfig(AppConfig):
+    """Loads the Celery application when Django starts, so that shared tasks belong to it."""
+
+    name = "zhixin"
+
+    def ready(self) -> None:
+        """Import the application; the sandbox's processes, which need no Django, never do."""
+        import zhixin.celery  # noqa: F401, PLC0415 - it needs the settings, so not earlier.
