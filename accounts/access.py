@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from accounts.models import IncomeProof, User
 
@@ -19,3 +19,10 @@ def access_income_proof(user: User | AnonymousUser, public_id: UUID) -> IncomePr
     if proof.user_id != user.pk and not is_reader:
         raise Http404
     return proof
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Return the signed-in person; the guard of the view has made sure that there is one."""
+    if not isinstance(request.user, User):
+        raise TypeError("This view is for people who are signed in.")
+    return request.user

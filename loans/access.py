@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.http import Http404
+
 from accounts.models import User
 from loans.models import BankTransfer, Loan, LoanApplication
 
 
-class NotYoursError(LookupError):
-    """There is no such object, or it is somebody else's; views answer 404 for both."""
+class NotYoursError(Http404):
+    """There is no such object, or it is somebody else's; Django answers 404 for both."""
 
 
 def access_loan(user: User, public_id: UUID) -> Loan:

@@ -8,7 +8,14 @@ from typing import Any
 
 from celery import shared_task
 
-from loans.adapters.bank import BankAnswer, BankClient, BankState, DebitOrder, PayoutOrder
+from loans.adapters.bank import (
+    BankAnswer,
+    BankClient,
+    BankState,
+    DebitOrder,
+    PayoutOrder,
+    UnableToReuseReferenceError,
+)
 from loans.models import BankTransfer
 from loans.models.transfer import TransferDirection
 from loans.services import business_day, notices, transfers
@@ -55,9 +62,11 @@ def _send(client: BankClient, order: TransferOrder) -> BankAnswer:
 
 
 def _take_answer(transfer_id: int, reference: str, answer: BankAnswer) -> None:
-    if answer.state in (BankState.SUCCEEDED, BankState.FAILED):
+    # The published answer to a payout states no amount; its call-back or a query does.
+    unstated = answer.state == BankState.SUCCEEDED and answer.amount is None
+    if answer.state in (BankState.SUCCEEDED, BankState.FAILED) and not unstated:
         transfers.settle_transfer(reference=reference, word=_word(answer), at=clock.now())
-    elif answer.state == BankState.ACCEPTED:
+    elif unstated or answer.state == BankState.ACCEPTED:
         transfers.note_accepted(
             transfer_id=transfer_id, bank_reference=answer.bank_reference, at=clock.now()
         )
@@ -87,7 +96,11 @@ def chase_open_transfers(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
     """Ask the bank about transfers that are open for longer than a call-back takes."""
     before = clock.now() - CALL_BACK_PATIENCE
     for transfer in BankTransfer.objects.unsettled().filter(created_at__lt=before):
-        _chase(transfer)
+        try:
+            _chase(transfer)
+        except UnableToReuseReferenceError:
+            # Our fault, never to be retried; the others must not wait for it.
+            logger.exception("The bank knows transfer %s with another content.", transfer.pk)
 
 
 def _chase(transfer: BankTransfer) -> None:

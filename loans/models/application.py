@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +14,7 @@ from loans.engine.lifecycle import ApplicationState
 from loans.models.product import Merchant, ProductVersion
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
+from zhixin.shared.money import Money
 
 APPLICATION_STATE_LABELS = {
     ApplicationState.DRAFT: _("Started"),
@@ -32,6 +34,82 @@ METHOD_LABELS = {
     "BULLET": _("Everything at the end"),
     "FLAT": _("Flat interest"),
 }
+
+
+OPEN_APPLICATION_STATES = (
+    ApplicationState.SUBMITTED,
+    ApplicationState.REFERRED,
+    ApplicationState.APPROVED,
+)
+
+
+class DecisionReason(models.TextChoices):
+    """Why an underwriter decided as they did; the borrower reads these sentences (DP-08)."""
+
+    EVIDENCE_SUFFICIENT = (
+        "EVIDENCE_SUFFICIENT",
+        _("What you told us fits the documents that you sent."),
+    )
+    FITS_BUDGET = "FITS_BUDGET", _("The installment leaves you enough for the month.")
+    SMALLER_FITS_BUDGET = (
+        "SMALLER_FITS_BUDGET",
+        _("A smaller amount leaves you enough for the month; the one you asked for would not."),
+    )
+    INCOME_NOT_SHOWN = (
+        "INCOME_NOT_SHOWN",
+        _("We could not see your income in the documents that you sent."),
+    )
+    INSTALLMENT_TOO_HIGH = (
+        "INSTALLMENT_TOO_HIGH",
+        _("The installment would take too much of what you earn in a month."),
+    )
+    DEBTS_TOO_HIGH = (
+        "DEBTS_TOO_HIGH",
+        _("Your other debts already take a large part of what you earn in a month."),
+    )
+    RECENT_ARREARS = "RECENT_ARREARS", _("A payment on another loan with us is or was late.")
+    PURPOSE_NOT_ALLOWED = (
+        "PURPOSE_NOT_ALLOWED",
+        _("The money would be used for something that a consumer loan may not pay for."),
+    )
+    IDENTITY_UNCLEAR = (
+        "IDENTITY_UNCLEAR",
+        _("We could not match your details with your documents."),
+    )
+
+
+APPROVAL_REASONS = (
+    DecisionReason.EVIDENCE_SUFFICIENT,
+    DecisionReason.FITS_BUDGET,
+    DecisionReason.SMALLER_FITS_BUDGET,
+)
+DECLINE_REASONS = (
+    DecisionReason.INCOME_NOT_SHOWN,
+    DecisionReason.INSTALLMENT_TOO_HIGH,
+    DecisionReason.DEBTS_TOO_HIGH,
+    DecisionReason.RECENT_ARREARS,
+    DecisionReason.PURPOSE_NOT_ALLOWED,
+    DecisionReason.IDENTITY_UNCLEAR,
+)
+
+
+class LoanApplicationQuerySet(models.QuerySet["LoanApplication"]):
+    """Filters on applications."""
+
+    def for_update(self, *, skip_locked: bool = False) -> LoanApplicationQuerySet:
+        """Return the applications locked against other writers, without what they point to."""
+        return self.select_for_update(of=("self",), skip_locked=skip_locked)
+
+    def open(self) -> LoanApplicationQuerySet:
+        """Return the applications that are being decided or wait for a signature."""
+        return self.filter(state__in=OPEN_APPLICATION_STATES)
+
+    def referred(self) -> LoanApplicationQuerySet:
+        """Return the applications that wait for a person, oldest first."""
+        return self.filter(state=ApplicationState.REFERRED).order_by("submitted_at", "pk")
+
+
+LoanApplicationManager = models.Manager.from_queryset(LoanApplicationQuerySet)
 
 
 class LoanApplication(models.Model):
@@ -63,6 +141,16 @@ class LoanApplication(models.Model):
     approved_rate = models.DecimalField(
         _("approved rate a year"), max_digits=9, decimal_places=8, null=True, blank=True
     )
+    # What the borrower takes of the offer; unset until they choose less or accept less.
+    chosen_amount = MoneyField(_("chosen amount"), null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="claimed_applications",
+    )
+    claimed_at = models.DateTimeField(_("taken up at"), null=True, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -70,11 +158,17 @@ class LoanApplication(models.Model):
         blank=True,
         related_name="decided_applications",
     )
+    decision_reason = models.CharField(
+        _("reason of the decision"), max_length=24, choices=DecisionReason, blank=True
+    )
     decision_note = models.CharField(_("note of the decision"), max_length=300, blank=True)
     business_date = models.DateField(_("business date"))
+    decision_date = models.DateField(_("business date of the decision"), null=True, blank=True)
     created_at = models.DateTimeField(_("started at"))
     submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+
+    objects: ClassVar[LoanApplicationManager[LoanApplication]] = LoanApplicationManager()
 
     class Meta:
         """Ties the states to the facts that they need."""
@@ -102,6 +196,21 @@ class LoanApplication(models.Model):
                 | Q(approved_amount__gt=0, approved_amount__lte=models.F("amount")),
                 name="application_offer_within_request",
             ),
+            models.CheckConstraint(
+                condition=Q(chosen_amount__isnull=True)
+                | Q(chosen_amount__gt=0, chosen_amount__lte=models.F("approved_amount")),
+                name="application_choice_within_offer",
+            ),
+            models.UniqueConstraint(
+                fields=["borrower"],
+                condition=Q(state__in=OPEN_APPLICATION_STATES),
+                name="application_open_once",
+            ),
+            # A decision by a person says why in a code that the borrower can read.
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decision_reason=""),
+                name="application_person_gives_reason",
+            ),
             # Nobody decides on their own application.
             models.CheckConstraint(
                 condition=Q(decided_by__isnull=True) | ~Q(decided_by=models.F("borrower")),
@@ -112,6 +221,25 @@ class LoanApplication(models.Model):
     def __str__(self) -> str:
         """Return a short name for lists."""
         return f"{self.product_version.product} ¥{self.amount}"
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the application is being decided or waits for a signature."""
+        return self.state in OPEN_APPLICATION_STATES
+
+    @property
+    def smaller_offer_waits(self) -> bool:
+        """Return whether less was approved than asked for, and the borrower has not agreed yet."""
+        return (
+            self.approved_amount is not None
+            and self.chosen_amount is None
+            and self.approved_amount < self.amount
+        )
+
+    @property
+    def contract_amount(self) -> Money | None:
+        """Return the principal that a contract would have: the choice, else the offer."""
+        return self.chosen_amount or self.approved_amount
 
 
 class ApplicationStatusChange(AppendOnly):
@@ -134,6 +262,14 @@ class ApplicationStatusChange(AppendOnly):
 
         verbose_name = _("change of an application")
         verbose_name_plural = _("changes of applications")
+        constraints = [
+            # A person looks again once; DP-05 asks for a human, not for a lottery.
+            models.UniqueConstraint(
+                fields=["application"],
+                condition=Q(from_state=ApplicationState.DECLINED),
+                name="application_reviewed_once",
+            )
+        ]
 
     def __str__(self) -> str:
         """Return the transition."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 from dataclasses import replace
 
-from loans.engine.servicing import Event, LoanState, event_from_json, replay
+from loans.engine.events import Event, event_from_json
+from loans.engine.servicing import replay
+from loans.engine.state import LoanState
 from loans.engine.terms import LoanTerms
 from loans.models import Loan, LoanEvent
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+from accounts.engine.contact_rules import ContactPurpose
 from accounts.services.messages import queue_message
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer
@@ -29,7 +30,7 @@ def tell_borrower_of_transfer(*, transfer_id: int, at: datetime.datetime) -> Non
     queue_message(
         recipient=loan.borrower,
         kind=kind,
-        purpose="SERVICING",
+        purpose=ContactPurpose.SERVICING,
         context={
             "amount": str(transfer.amount),
             "card": transfer.card_last_four,

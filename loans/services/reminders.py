@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.db.models import QuerySet
 
+from accounts.engine.contact_rules import ContactPurpose
 from accounts.services.messages import queue_message
 from loans.models import Installment, Loan
 from loans.models.loan import OPEN_STATUSES
@@ -67,7 +68,7 @@ def _queue_upcoming(
     queue_message(
         recipient=loan.borrower,
         kind="due_soon",
-        purpose="SERVICING",
+        purpose=ContactPurpose.SERVICING,
         context={
             "amount": str(loan.next_due_amount),
             "due_date": installment.due_date.isoformat(),
@@ -84,7 +85,7 @@ def _queue_late(loan: Loan, at: datetime.datetime) -> None:
     queue_message(
         recipient=loan.borrower,
         kind="payment_late",
-        purpose="COLLECTION",
+        purpose=ContactPurpose.COLLECTION,
         context={
             "amount": str(loan.overdue_amount),
             "days": loan.days_past_due,

@@ -10,11 +10,13 @@ import datetime
 import uuid
 from collections.abc import Callable
 
-from loans.engine.servicing import Event, InstallmentState, LoanState
+from loans.engine.events import Disbursed, Event
+from loans.engine.state import InstallmentState, LoanState
 from loans.models import BankTransfer, Installment, Loan, LoanEvent, LoanStatusChange
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
+from zhixin.shared.money import Money
 
 PROJECTED_FIELDS = (
     "status",
@@ -65,7 +67,7 @@ def record_event(
         actor_label=actor.label,
         recorded_at=at,
     )
-    if event.kind == "DISBURSED":
+    if isinstance(event, Disbursed):
         loan.disbursed_on = event.effective_date
     refresh_loan(
         loan=loan, as_of=business_date, event=row, reason=event.kind, actor=actor, at=at
@@ -127,7 +129,7 @@ def project(loan: Loan, state: LoanState) -> None:
     loan.overdue_amount = state.overdue.total
     loan.overpaid_amount = state.overpaid
     loan.next_due_date = state.next_due.date if state.next_due else None
-    loan.next_due_amount = state.next_due.amount if state.next_due else type(loan.principal)(0)
+    loan.next_due_amount = state.next_due.amount if state.next_due else Money.zero()
     loan.overdue_since = state.overdue_since
     loan.days_past_due = state.days_past_due
     loan.bucket = state.bucket

@@ -15,8 +15,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from loans.engine.events import Disbursed, Event, Refunded, Repaid
 from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferState
-from loans.engine.servicing import Disbursed, Event, Refunded, Repaid
 from loans.models import BankNotice, BankTransfer, Loan
 from loans.models.transfer import NoticeVerdict, TransferPurpose
 from loans.selectors.business_day import business_date as current_business_date

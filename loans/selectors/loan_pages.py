@@ -1,0 +1,297 @@
+"""What the pages of a loan show: frozen read models over the fold, in the reader's language."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from loans.engine.events import (
+    ChargedOff,
+    Disbursed,
+    Event,
+    PlanChanged,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+    Waived,
+)
+from loans.engine.lifecycle import LoanStatus, TransferState
+from loans.engine.state import Buckets, InstallmentState, LoanState
+from loans.models import BankTransfer, Loan, LoanEvent
+from loans.models.loan import OPEN_STATUSES
+from loans.selectors.explanations import WhyLine, why
+from loans.selectors.servicing import engine_event, loan_state
+from zhixin.shared.charts import (
+    InstallmentBar,
+    ProgressRing,
+    StackedBarChart,
+    draw_installments,
+    draw_progress,
+)
+from zhixin.shared.money import Money, Rounding
+
+STATUS_TONES = {
+    LoanStatus.PENDING: "soon",
+    LoanStatus.ACTIVE: "good",
+    LoanStatus.OVERDUE: "late",
+    LoanStatus.PAID_OFF: "good",
+    LoanStatus.OVERPAID: "good",
+    LoanStatus.CHARGED_OFF: "late",
+}
+SOON_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanCard:
+    """A loan in a list: what is due next, or that nothing is."""
+
+    loan: Loan
+    status_label: str
+    status_tone: str
+    ring: ProgressRing
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRow:
+    """An installment as the schedule shows it."""
+
+    number: int
+    due_date: datetime.date
+    principal: Money
+    interest: Money
+    penalty: Money
+    total: Money
+    state: str
+    status_label: str
+    status_tone: str
+    why: tuple[WhyLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """Something that happened to the loan."""
+
+    title: str
+    when: datetime.date
+    text: str
+    tone: str
+    icon: str
+    receipt: BankTransfer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanPage:
+    """Everything that a loan's own page shows on a business date."""
+
+    loan: Loan
+    as_of: datetime.date
+    state: LoanState
+    status_label: str
+    status_tone: str
+    due_amount: Money
+    due_date: datetime.date | None
+    is_soon: bool
+    penalty_tomorrow: Money
+    ring: ProgressRing
+    chart: StackedBarChart
+    rows: tuple[ScheduleRow, ...]
+    totals: Buckets
+    with_penalty: bool
+    history: tuple[HistoryEntry, ...]
+    in_flight: tuple[BankTransfer, ...]
+    payoff_why: tuple[WhyLine, ...]
+    penalty_why: tuple[WhyLine, ...]
+    is_open: bool
+
+
+def loan_cards(borrower: User) -> list[LoanCard]:
+    """Return the borrower's loans, open ones first, by what is due soonest."""
+    loans = (
+        Loan.objects.filter(borrower=borrower)
+        .select_related("agreement__application__product_version__product")
+        .order_by("-created_at")
+    )
+    cards = [_card(loan) for loan in loans]
+    far = datetime.date.max
+    return sorted(cards, key=lambda card: (not card.is_open, card.loan.next_due_date or far))
+
+
+def _card(loan: Loan) -> LoanCard:
+    return LoanCard(
+        loan=loan,
+        status_label=loan.get_status_display(),
+        status_tone=STATUS_TONES[LoanStatus(loan.status)],
+        ring=draw_progress(done=loan.principal - loan.principal_outstanding, whole=loan.principal)
+        if loan.status != LoanStatus.PENDING
+        else draw_progress(done=Money.zero(), whole=loan.principal),
+        is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
+    )
+
+
+def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
+    """Return what the page of `loan` shows on the business date `as_of`, from one fold."""
+    state = loan_state(loan, as_of=as_of)
+    shown = shown_installments(state)
+    due_amount, due_date = _what_is_due(state)
+    events = list(
+        loan.events.select_related("transfer").order_by("effective_date", "sequence")
+    )
+    return LoanPage(
+        loan=loan,
+        as_of=as_of,
+        state=state,
+        status_label=str(loan.get_status_display()),
+        status_tone=STATUS_TONES[state.status],
+        due_amount=due_amount,
+        due_date=due_date,
+        is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
+        penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
+        ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
+        chart=draw_installments([_bar(installment) for installment in shown]),
+        rows=tuple(_row(state, installment, as_of) for installment in shown),
+        totals=_sum([installment.due for installment in shown]),
+        with_penalty=any(installment.due.penalty for installment in shown),
+        history=tuple(_history(events)),
+        in_flight=tuple(BankTransfer.objects.unsettled().filter(loan=loan).order_by("pk")),
+        payoff_why=why(state, "payoff_amount"),
+        penalty_why=why(state, "penalty_accrued"),
+        is_open=state.status in OPEN_STATUSES,
+    )
+
+
+def shown_installments(state: LoanState) -> list[InstallmentState]:
+    """Return the present plan's installments, after those of earlier plans that had a life."""
+    return [
+        installment
+        for installment in state.installments
+        if installment.plan == state.plan_number or installment.paid.total or installment.billed
+    ]
+
+
+def _repaid(loan: Loan, state: LoanState) -> Money:
+    if state.status == LoanStatus.PENDING:
+        return Money.zero()
+    repaid = loan.principal - state.outstanding.principal
+    return min(max(repaid, Money.zero()), loan.principal)
+
+
+def _what_is_due(state: LoanState) -> tuple[Money, datetime.date | None]:
+    if state.due_now.total:
+        return state.due_now.total, state.overdue_since or state.as_of
+    if state.next_due is not None:
+        return state.next_due.amount, state.next_due.date
+    return Money.zero(), None
+
+
+def _bar(installment: InstallmentState) -> InstallmentBar:
+    return InstallmentBar(
+        number=installment.number,
+        due_date=installment.due_date,
+        principal=installment.due.principal,
+        interest=installment.due.interest,
+        paid=installment.paid_on is not None,
+    )
+
+
+def _row(state: LoanState, installment: InstallmentState, as_of: datetime.date) -> ScheduleRow:
+    row_state, label, tone = _row_state(installment, as_of)
+    return ScheduleRow(
+        number=installment.number,
+        due_date=installment.due_date,
+        principal=installment.due.principal,
+        interest=installment.due.interest,
+        penalty=installment.due.penalty,
+        total=installment.due.total,
+        state=row_state,
+        status_label=label,
+        status_tone=tone,
+        why=why(state, f"installment.{installment.number}.interest"),
+    )
+
+
+def _row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
+    if installment.paid_on is not None:
+        return "paid", _("Paid"), "good"
+    if installment.moved.total:
+        return "paid", _("Moved to the new plan"), ""
+    if installment.days_late:
+        label = ngettext("%(days)d day late", "%(days)d days late", installment.days_late)
+        return "late", label % {"days": installment.days_late}, "late"
+    if installment.due_date == as_of:
+        return "now", _("Due today"), "soon"
+    if installment.paid.total:
+        return "", _("Partly paid"), ""
+    return "", "", ""
+
+
+def _sum(parts: Sequence[Buckets]) -> Buckets:
+    return Buckets(
+        principal=Money(sum(part.principal.cents for part in parts)),
+        interest=Money(sum(part.interest.cents for part in parts)),
+        fees=Money(sum(part.fees.cents for part in parts)),
+        penalty=Money(sum(part.penalty.cents for part in parts)),
+    )
+
+
+def _history(rows: Sequence[LoanEvent]) -> list[HistoryEntry]:
+    entries = [
+        HistoryEntry(
+            title=title,
+            when=row.effective_date,
+            text=text,
+            tone=tone,
+            icon=icon,
+            receipt=row.transfer if row.kind == Repaid.kind else None,
+        )
+        for row in rows
+        for title, text, tone, icon in [_tell(engine_event(row), row)]
+    ]
+    return entries[::-1]
+
+
+def _tell(event: Event, row: LoanEvent) -> tuple[str, str, str, str]:
+    """Return title, text, tone and icon of an event; the newest word on a kind stands here."""
+    amount = getattr(event, "amount", Money.zero())
+    said = {"amount": f"¥{amount.amount:,.2f}"}
+    card = row.transfer.card_last_four if row.transfer else ""
+    texts = {
+        Disbursed: (_("%(amount)s paid out") % said, _to_card(card), "", "bank"),
+        Repaid: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
+        Refunded: (_("%(amount)s returned to you") % said, _to_card(card), "", ""),
+        Recovered: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
+        Reversed: (_("A payment was taken back"), row.reason, "late", ""),
+        Waived: (_("An amount was waived"), row.reason, "good", ""),
+        PlanChanged: (_("Your new repayment plan began"), _plan_text(row.reason), "good", ""),
+        ChargedOff: (_("The loan was written off"), row.reason, "late", ""),
+    }
+    return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))
+
+
+def _to_card(card: str) -> str:
+    return _("To the account ending in %(card)s.") % {"card": card} if card else ""
+
+
+def _from_card(card: str) -> str:
+    return _("From the account ending in %(card)s.") % {"card": card} if card else ""
+
+
+def _plan_text(reason: str) -> str:
+    return {
+        "defer": _("The installments moved by a month."),
+        "extend": _("A longer term at a lower rate."),
+        "freeze": _("No interest for some months."),
+    }.get(reason.partition(" ")[0], "")
+
+
+def transfer_tone(transfer: BankTransfer) -> str:
+    """Return the tone of a transfer's state."""
+    return {TransferState.SUCCEEDED: "good", TransferState.FAILED: "late"}.get(
+        TransferState(transfer.state), "soon"
+    )

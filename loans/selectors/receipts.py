@@ -1,0 +1,93 @@
+"""A payment as the borrower sees it, with where its money went."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loans.engine.lifecycle import TransferState
+from loans.models import BankTransfer
+from loans.models.transfer import TransferPurpose
+from loans.selectors.business_day import business_date
+from loans.selectors.servicing import loan_state
+from zhixin.shared.money import Money
+
+# Reasons of the bank in words a borrower can act on; any other is told in general.
+_REASONS = {
+    "ACQ.BUYER_BALANCE_NOT_ENOUGH": gettext_lazy("There was not enough money in the account."),
+    "ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH": gettext_lazy("There was not enough money in the account."),
+    "PAYEE_CARD_INFO_ERROR": gettext_lazy("The bank does not know this card number with this name."),
+    "CARD_BIN_ERROR": gettext_lazy("The bank does not know this card number."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow:
+    """A line of a receipt; the names are those of the key-value list."""
+
+    label: str
+    amount: Money | None
+    value: str = ""
+    note: str = ""
+    is_total: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentPage:
+    """A payment and what became of it."""
+
+    transfer: BankTransfer
+    is_open: bool
+    succeeded: bool
+    is_repayment: bool
+    reason: str
+    paid_on: datetime.date
+    rows: tuple[ReceiptRow, ...]
+    loan_is_paid_off: bool
+
+
+def payment_page(transfer: BankTransfer) -> PaymentPage:
+    """Return the page of `transfer`; a repayment that is done tells where its money went."""
+    succeeded = transfer.state == TransferState.SUCCEEDED
+    is_repayment = transfer.purpose == TransferPurpose.REPAYMENT
+    return PaymentPage(
+        transfer=transfer,
+        is_open=transfer.state in (TransferState.PENDING, TransferState.SENT),
+        succeeded=succeeded,
+        is_repayment=is_repayment,
+        reason=_reason(transfer),
+        paid_on=transfer.effective_date,
+        rows=_where_it_went(transfer) if succeeded and is_repayment else (),
+        loan_is_paid_off=transfer.loan.closed_on is not None,
+    )
+
+
+def _reason(transfer: BankTransfer) -> str:
+    if transfer.state != TransferState.FAILED:
+        return ""
+    general = _("The bank did not carry it out. Your loan is as it was.")
+    return str(_REASONS.get(transfer.failure_code, general))
+
+
+def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
+    state = loan_state(transfer.loan, as_of=business_date())
+    event_ids = {str(row.event_id) for row in transfer.events.all()}
+    allocation = next((a for a in state.repayments if a.event_id in event_ids), None)
+    if allocation is None:
+        return ()
+    parts = [part.amount for part in allocation.parts]
+    sums = (
+        (_("Principal"), sum(part.principal.cents for part in parts)),
+        (_("Interest"), sum(part.interest.cents for part in parts)),
+        (_("Late charge"), sum(part.penalty.cents for part in parts)),
+        (_("Fees"), sum(part.fees.cents for part in parts)),
+        (_("Kept for your next installment"), allocation.credit.cents),
+    )
+    rows = [ReceiptRow(label=label, amount=Money(cents)) for label, cents in sums if cents]
+    left = ReceiptRow(
+        label=_("Principal left on the loan"), amount=state.outstanding.principal, is_total=True
+    )
+    return (*rows, left)

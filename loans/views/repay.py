@@ -1,0 +1,76 @@
+"""Pay an amount, and see what became of it."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.access import signed_in
+from accounts.selectors.profiles import bank_account
+from loans.access import access_loan, access_transfer
+from loans.forms.repay import RepaymentForm
+from loans.models import Loan
+from loans.selectors.business_day import business_date
+from loans.selectors.loan_pages import loan_page
+from loans.selectors.receipts import payment_page
+from loans.services.repayments import request_repayment
+from zhixin.shared import clock
+from zhixin.shared.errors import DomainError
+from zhixin.shared.permissions import borrower_required
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@borrower_required
+def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Ask how much, then have it collected; the same form sent twice is one payment."""
+    user = signed_in(request)
+    own = access_loan(user, public_id)
+    account = bank_account(user)
+    if request.method != "POST":
+        return _show(request, own, RepaymentForm(initial=_initial(request)))
+    form = RepaymentForm(request.POST)
+    if not form.is_valid() or account is None:
+        return _show(request, own, form, status=422)
+    try:
+        transfer = request_repayment(
+            loan_id=own.pk,
+            owner_id=user.pk,
+            amount=form.cleaned_data["amount"],
+            key=str(form.cleaned_data["key"]),
+            account_name=account.holder_name,
+            card_number=account.card_number,
+            business_date=business_date(),
+            at=clock.now(),
+        )
+    except DomainError as error:
+        form.add_error("amount", str(error))
+        return _show(request, own, form, status=422)
+    return redirect("loans:payment", public_id=transfer.public_id)
+
+
+def _initial(request: HttpRequest) -> dict[str, object]:
+    return {"key": uuid4(), "amount": request.GET.get("amount", "")}
+
+
+def _show(
+    request: HttpRequest, own: Loan, form: RepaymentForm, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "page": loan_page(own, as_of=business_date()),
+        "form": form,
+        "account": bank_account(signed_in(request)),
+    }
+    return render(request, "loans/repay.html", context, status=status)
+
+
+@require_safe
+@borrower_required
+def payment(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show a payment: on its way, done with its receipt, or not done and why."""
+    transfer = access_transfer(signed_in(request), public_id)
+    template = "loans/partials/_payment.html" if request.headers.get("HX-Request") else ""
+    context = {"payment": payment_page(transfer)}
+    return render(request, template or "loans/payment.html", context)
