@@ -43,7 +43,7 @@ run: setup ## Run everything until Ctrl-C (PORT=8001 for another port, HOST=0.0.
 
 test: setup ## Run all tests (ARGS="-k repay" for some)
 	@$(PYTHON) -m zhixin.embedded.browser
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTHON) -m pytest $(ARGS)
 
 check: setup lint types contracts ## Lint, format, types, contracts, templates, migrations, production settings
 	@echo "· Migrations"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from zhixin.embedded.browser import NoBrowserError, find_chromium
+
 _UNIT_TESTS = Path(__file__).parent / "unit"
 
 
@@ -14,3 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_UNIT_TESTS):
             item.add_marker(pytest.mark.disable_socket)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """The Chromium of the browser tests; without one they fail with how to get it."""
+    try:
+        return find_chromium()
+    except NoBrowserError as error:
+        pytest.fail(str(error), pytrace=False)

@@ -23,6 +23,7 @@ OLDEST_PYTHON = (3, 11)
 # From here on there is no wheel with a Redis in it.
 FIRST_PYTHON_WITHOUT_REDIS = (3, 13)
 _LAST_WORDS = 25
+_LINK = "zhixin-project.pth"
 
 
 class SetupError(Exception):
@@ -68,7 +69,10 @@ class Setup:
     def _make_venv(self) -> None:
         if self._unfinished.exists() or (self.venv.exists() and not self._venv_works()):
             _say("Removing a half-made .venv")
-            shutil.rmtree(self.venv)
+            # Out of the way at once: an installer that was not stopped may still write to it.
+            discarded = self.project / ".data" / f"discarded-venv-{os.getpid()}"
+            self.venv.rename(discarded)
+            shutil.rmtree(discarded, ignore_errors=True)
         if self.venv.exists():
             return
         _check_python()
@@ -79,11 +83,17 @@ class Setup:
         self._call([sys.executable, "-m", "venv", str(self.venv)])
 
     def _venv_works(self) -> bool:
-        if not self.python.exists():
+        """Tell whether the environment is whole, new enough, and was made at this very place."""
+        if not self.python.exists() or self._venv_was_moved():
             return False
         check = f"import pip, sys; sys.exit(sys.version_info < {OLDEST_PYTHON!r})"
         command = [str(self.python), "-c", check]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def _venv_was_moved(self) -> bool:
+        """Tell whether the folder came from elsewhere: its programs name the old place."""
+        links = self.venv.glob(f"lib/python*/site-packages/{_LINK}")
+        return any(link.read_text(encoding="utf-8") != f"{self.project}\n" for link in links)
 
     def _install(self) -> None:
         wanted = self._fingerprint()
@@ -110,7 +120,7 @@ class Setup:
     def _link_project(self) -> None:
         """Let the tools in `.venv/bin` import the project from wherever they are called."""
         for packages in self.venv.glob("lib/python*/site-packages"):
-            link = packages / "zhixin-project.pth"
+            link = packages / _LINK
             wanted = f"{self.project}\n"
             if not link.is_file() or link.read_text(encoding="utf-8") != wanted:
                 link.write_text(wanted, encoding="utf-8")
