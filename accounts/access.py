@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest
+from rest_framework.request import Request
 
 from accounts.models import IncomeProof, User
 
@@ -21,7 +22,7 @@ def access_income_proof(user: User | AnonymousUser, public_id: UUID) -> IncomePr
     return proof
 
 
-def signed_in(request: HttpRequest) -> User:
+def signed_in(request: HttpRequest | Request) -> User:
     """Return the signed-in person; the guard of the view has made sure that there is one."""
     if not isinstance(request.user, User):
         raise TypeError("This view is for people who are signed in.")

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from loans.api import LoanDetail, Loans, PaymentDetail, Repayments
 
 app_name = "api"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("loans/", Loans.as_view(), name="loans"),
+    path("loans/<uuid:public_id>/", LoanDetail.as_view(), name="loan"),
+    path("loans/<uuid:public_id>/repayments/", Repayments.as_view(), name="repayments"),
+    path("payments/<uuid:public_id>/", PaymentDetail.as_view(), name="payment"),
+]

@@ -1,0 +1,164 @@
+"""The JSON API of lending: the numbers of the pages, and repayments by key."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import signed_in
+from accounts.selectors.profiles import bank_account
+from loans.access import access_loan, access_transfer
+from loans.models import BankTransfer, Loan
+from loans.selectors.business_day import business_date
+from loans.selectors.loan_pages import loan_cards, loan_page
+from loans.services.commands import KeyReusedError, MissingKeyError
+from loans.services.repayments import request_repayment
+from zhixin.shared import clock
+from zhixin.shared.errors import DomainError
+from zhixin.shared.money import InvalidAmountError, Money
+
+
+class BorrowerAPIView(APIView):
+    """Open to signed-in people, who see what is theirs."""
+
+    guard = "borrower"
+
+
+class NotPossible(APIException):
+    """A request that the service refuses: 409 with the reason."""
+
+    status_code = 409
+
+
+class NeedsKey(APIException):
+    """A money command without its Idempotency-Key header: 400."""
+
+    status_code = 400
+
+
+class KeyConflict(APIException):
+    """An Idempotency-Key that was used with another body: 422."""
+
+    status_code = 422
+
+
+class RepaymentBody(serializers.Serializer[dict[str, Any]]):
+    """The body of a repayment: {"amount": "123.45"}."""
+
+    amount = serializers.CharField(max_length=20)
+
+    def validate_amount(self, value: str) -> Money:
+        """Return the amount as Money."""
+        try:
+            return Money.parse(value)
+        except InvalidAmountError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class Loans(BorrowerAPIView):
+    """The borrower's loans."""
+
+    def get(self, request: Request) -> Response:
+        """Return a summary of each loan, open ones first."""
+        return Response([_summary(card.loan) for card in loan_cards(signed_in(request))])
+
+
+class LoanDetail(BorrowerAPIView):
+    """One loan."""
+
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """Return what is due, what is owed and the schedule, from one fold."""
+        loan = access_loan(signed_in(request), public_id)
+        page = loan_page(loan, as_of=business_date())
+        return Response(
+            {
+                **_summary(loan),
+                "as_of": page.as_of,
+                "due_now": page.state.due_now.to_json(),
+                "outstanding": page.state.outstanding.to_json(),
+                "payoff_amount": str(page.state.payoff_amount),
+                "installments": [
+                    {
+                        "number": row.number,
+                        "due_date": row.due_date,
+                        "principal": str(row.principal),
+                        "interest": str(row.interest),
+                        "penalty": str(row.penalty),
+                        "total": str(row.total),
+                    }
+                    for row in page.rows
+                ],
+            }
+        )
+
+
+class Repayments(BorrowerAPIView):
+    """Repayments of one loan."""
+
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Have an amount collected; once for each Idempotency-Key."""
+        user = signed_in(request)
+        loan = access_loan(user, public_id)
+        body = RepaymentBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        account = bank_account(user)
+        if account is None:
+            raise NotPossible("There is no bank account in the profile.")
+        try:
+            transfer = request_repayment(
+                loan_id=loan.pk,
+                owner_id=user.pk,
+                amount=body.validated_data["amount"],
+                key=request.headers.get("Idempotency-Key", ""),
+                account_name=account.holder_name,
+                card_number=account.card_number,
+                business_date=business_date(),
+                at=clock.now(),
+            )
+        except MissingKeyError as error:
+            raise NeedsKey(str(error)) from error
+        except KeyReusedError as error:
+            raise KeyConflict(str(error)) from error
+        except DomainError as error:
+            raise NotPossible(str(error)) from error
+        return Response(_payment(transfer), status=202)
+
+
+class PaymentDetail(BorrowerAPIView):
+    """One payment."""
+
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """Return what became of it."""
+        return Response(_payment(access_transfer(signed_in(request), public_id)))
+
+
+def _summary(loan: Loan) -> dict[str, object]:
+    return {
+        "id": loan.public_id,
+        "contract_number": loan.agreement.number,
+        "status": loan.status,
+        "principal": str(loan.principal),
+        "principal_outstanding": str(loan.principal_outstanding),
+        "annual_rate": f"{loan.annual_rate:f}",
+        "next_due_date": loan.next_due_date,
+        "next_due_amount": str(loan.next_due_amount),
+        "overdue_amount": str(loan.overdue_amount),
+        "days_past_due": loan.days_past_due,
+    }
+
+
+def _payment(transfer: BankTransfer) -> dict[str, object]:
+    return {
+        "id": transfer.public_id,
+        "loan": transfer.loan.public_id,
+        "purpose": transfer.purpose,
+        "amount": str(transfer.amount),
+        "state": transfer.state,
+        "failure_code": transfer.failure_code,
+    }
