@@ -57,7 +57,7 @@ def largest_installment(
 
 
 def applicant(**changes: Any) -> ApplicantFacts:
-    """Return 李静: employed for four years, 9,000 a month with proof, 500 of debts, no loans yet."""
+    """Return 李静: employed for four years, 9,000 a month with proof, 500 of debts, no loans."""
     facts: dict[str, Any] = {
         "age": 31,
         "identity_verified": True,
