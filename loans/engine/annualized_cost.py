@@ -22,14 +22,14 @@ from loans.engine.terms import LoanTerms, Method, Period
 from zhixin.shared.calendar import PeriodUnit, add_months
 from zhixin.shared.money import Money, total
 
-_CONTEXT: Final = decimal.Context(prec=40, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-_TOLERANCE: Final = Decimal("1e-30")
+_CONTEXT: Final = decimal.Context(prec=70, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+_TOLERANCE: Final = Decimal("1e-55")
 _MOST_DOUBLINGS: Final = 200
 _MOST_STEPS: Final = 400
 _DAYS_A_YEAR: Final = 365
 _WEEKS_A_YEAR: Final = 52
 _MONTHS_A_YEAR: Final = 12
-_LARGEST_EXPONENT: Final = 1_000_000
+_LARGEST_EXPONENT: Final = 10**18
 
 
 class CostMethod(StrEnum):

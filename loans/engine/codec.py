@@ -69,7 +69,7 @@ class Reader:
         """Return an exact decimal number; JSON numbers with a point are refused."""
         value = self.raw(key)
         mend = f'Write it as a text such as "{example}"'
-        if isinstance(value, bool) or not isinstance(value, str | int):
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             self.fail(key, f"{value!r} is not an exact number", mend)
         try:
             number = Decimal(value)

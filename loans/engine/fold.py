@@ -261,7 +261,7 @@ class Fold:
             return
         units = span_units(self.day_count, start, day)
         row.units += base * units
-        row.spans.append(Span(base, start, day, units))
+        self._note_span(row.spans, Span(base, start, day, units))
 
     def _interest_base(self, plan: Plan) -> int:
         if plan.flat_base:
@@ -278,7 +278,15 @@ class Fold:
             if start < day:
                 units = span_units(self.day_count, start, day)
                 row.penalty_units += base * units
-                row.penalty_spans.append(Span(base, start, day, units))
+                self._note_span(row.penalty_spans, Span(base, start, day, units))
+
+    def _note_span(self, spans: list[Span], span: Span) -> None:
+        """Add the span, or lengthen the last one when it goes on at the same base."""
+        last = spans[-1] if spans and not self.projecting else None
+        if last is not None and last.base_cents == span.base_cents and last.end == span.start:
+            spans[-1] = Span(span.base_cents, last.start, span.end, last.units + span.units)
+        else:
+            spans.append(span)
 
     # -- billing ------------------------------------------------------------------------------
 

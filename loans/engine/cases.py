@@ -1,0 +1,277 @@
+"""Cases in JSON, as `manage.py replay` and `manage.py annualized_cost` read and answer them.
+
+The format is described in docs/formulas/cases.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from loans.engine.annualized_cost import (
+    AmbiguousAnnualizedCostError,
+    CashFlow,
+    CostMethod,
+    NoAnnualizedCostError,
+    annualized_cost,
+    cost_of,
+)
+from loans.engine.codec import InvalidInputError, Reader
+from loans.engine.events import event_from_json
+from loans.engine.explanation import explain, explained_keys
+from loans.engine.servicing import Disbursed, Event, InstallmentState, Line, LoanState, replay
+from loans.engine.state import Buckets
+from loans.engine.terms import LoanTerms
+from zhixin.shared.money import Money
+
+Answer = dict[str, object]
+
+_REMARKS: Final = ("source", "expected", "note", "notes", "description", "comment", "tolerance")
+_SIX_PLACES: Final = Decimal("0.000001")
+_DAYS_A_YEAR: Final = 365
+_MOST_PERIODS: Final = 1_000_000
+
+
+class InvalidCaseError(ValueError):
+    """A case cannot be answered; the message is one line that names case, key and mend."""
+
+
+def answer_text(text: str, answer_case: Callable[[object], Answer]) -> str:
+    """Return the answer, as JSON, to a case alone or to {"cases": [...]}.
+
+    Raises InvalidCaseError for the first case that cannot be read; then nothing is answered.
+    """
+    data = _parse(text)
+    if not isinstance(data, dict) or "cases" not in data:
+        return json.dumps(_answer(data, 1, answer_case), ensure_ascii=False, indent=1)
+    cases = data["cases"]
+    if not isinstance(cases, list):
+        raise InvalidCaseError('input: cases: is not a list. Write {"cases": [...]}.')
+    answers = [_answer(case, number, answer_case) for number, case in enumerate(cases, 1)]
+    return json.dumps({"cases": answers}, ensure_ascii=False, indent=1)
+
+
+def answer_replay(case: object) -> Answer:
+    """Return the state of one loan as the format's keys."""
+    reader = Reader(case, where="", error=InvalidInputError)
+    _skip_remarks(reader)
+    identity = reader.text("id")
+    terms = LoanTerms.from_json(reader.raw("terms"))
+    events = _read_events(reader, terms)
+    as_of = reader.optional(reader.date, "as_of")
+    reader.finish()
+    if as_of is None:
+        dates = [event.effective_date for event in events]
+        as_of = max(dates, default=terms.disbursement_date)
+    state = replay(terms, events, as_of)
+    cost = cost_of(terms)
+    return {
+        "id": identity,
+        "as_of": as_of.isoformat(),
+        "status": state.status.value,
+        "installments": [_installment(row) for row in state.installments],
+        "totals": _totals(state),
+        "outstanding": state.outstanding.to_json(),
+        "due_now": state.due_now.to_json(),
+        "overdue": state.overdue.to_json(),
+        "payoff_amount": str(state.payoff_amount),
+        "prepaid": str(state.prepaid),
+        "overpaid": str(state.overpaid),
+        "days_past_due": state.days_past_due,
+        "bucket": state.bucket,
+        "classification": state.classification.value,
+        "penalty_accrued": str(state.penalty_accrued),
+        "annualized_cost_pct": _percent(cost.effective_annualized_cost),
+        "nominal_annualized_cost_pct": _percent(cost.nominal_annualized_cost),
+        "balances": {
+            account.value: str(amount) for account, amount in state.balances.items() if amount
+        },
+        "lines": [
+            {"of": key, **_line(line)}
+            for key in explained_keys(state)
+            for line in explain(state, key)
+        ],
+    }
+
+
+def answer_annualized_cost(case: object) -> Answer:
+    """Return the annualized cost of one set of flows, or the error in its place."""
+    reader = Reader(case, where="", error=InvalidInputError)
+    _skip_remarks(reader)
+    identity = reader.text("id")
+    method = reader.choice("method", CostMethod)
+    per_year = reader.optional(lambda key: _fraction(reader, key), "periods_per_year")
+    if per_year is not None and per_year <= 0:
+        reader.fail("periods_per_year", f"{per_year} is not positive", "Write 12 for months")
+    flows = _read_flows(reader, per_year)
+    reader.finish()
+    if method is CostMethod.NOMINAL and per_year is None:
+        reader.fail("periods_per_year", "is missing", "Add it: 12 for months")
+    try:
+        rate = annualized_cost(flows, method=method, periods_per_year=per_year)
+    except (NoAnnualizedCostError, AmbiguousAnnualizedCostError) as error:
+        return {"id": identity, "error": f"case {identity}: flows: {error}."}
+    return {"id": identity, "annualized_cost_pct": _percent(rate)}
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(
+            text,
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object_without_doubles,
+        )
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidCaseError(
+            f"input: is not JSON at {where} ({error.msg}). Mend the text there."
+        ) from None
+    except RecursionError:
+        raise InvalidCaseError("input: is nested too deeply. Write a flat case.") from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise InvalidCaseError(f'input: {name} is not a number. Write a text such as "0.12".')
+
+
+def _object_without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidCaseError(f"input: {double}: stands twice in one object. Remove one.")
+    return data
+
+
+def _answer(case: object, number: int, answer_case: Callable[[object], Answer]) -> Answer:
+    name = case.get("id", number) if isinstance(case, dict) else number
+    try:
+        return answer_case(case)
+    except InvalidInputError as error:
+        message = " ".join(str(error).lstrip(": ").split())
+        raise InvalidCaseError(f"case {name}: {message}") from None
+
+
+def _skip_remarks(reader: Reader) -> None:
+    for key in _REMARKS:
+        reader.has(key)
+
+
+def _read_events(reader: Reader, terms: LoanTerms) -> tuple[Event, ...]:
+    items = reader.listing("events") if reader.has("events") else []
+    events = [
+        event_from_json(item, sequence=number, where=f"events[{number - 1}]")
+        for number, item in enumerate(items, 1)
+    ]
+    if not any(isinstance(event, Disbursed) for event in events):
+        payout = Disbursed(
+            event_id="disbursement",
+            effective_date=terms.disbursement_date,
+            sequence=0,
+            amount=terms.principal,
+        )
+        events.insert(0, payout)
+    return tuple(events)
+
+
+def _read_flows(reader: Reader, per_year: Fraction | None) -> tuple[CashFlow, ...]:
+    items = reader.listing("flows")
+    flows: list[CashFlow] = []
+    first: dt.date | None = None
+    placed_by = ""
+    for index, item in enumerate(items):
+        flow = Reader(item, where=f"flows[{index}]", error=InvalidInputError)
+        amount = flow.money("amount")
+        kinds = [key for key in ("years", "date", "period") if flow.has(key)]
+        if len(kinds) != 1 or (placed_by and kinds[0] != placed_by):
+            flow.fail(
+                kinds[0] if kinds else "years",
+                "does not place every flow in the same one way",
+                "Give each flow years, or date, or period",
+            )
+        placed_by = kinds[0]
+        if placed_by == "date":
+            day = flow.date("date")
+            first = first or day
+            years = Fraction((day - first).days, _DAYS_A_YEAR)
+        elif placed_by == "period":
+            number = flow.integer("period", least=0, most=_MOST_PERIODS)
+            years = number / (per_year or Fraction(1))
+        else:
+            years = _fraction(flow, "years")
+        flow.finish()
+        flows.append(CashFlow(amount=amount, years=years))
+    return tuple(flows)
+
+
+def _fraction(reader: Reader, key: str) -> Fraction:
+    value = reader.raw(key)
+    mend = 'Write a fraction such as "1/12"'
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        reader.fail(key, f"{value!r} is not a fraction", mend)
+    if len(str(value)) > 40:  # noqa: PLR2004
+        reader.fail(key, "is too long", mend)
+    try:
+        number = Fraction(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        reader.fail(key, f"{value!r} is not a fraction", mend)
+    if abs(number) > _MOST_PERIODS:
+        reader.fail(key, f"{value!r} is too large", mend)
+    return number
+
+
+def _percent(rate: Decimal) -> str:
+    percent = (rate * 100).quantize(_SIX_PLACES)
+    return f"{percent if percent else abs(percent):f}"
+
+
+def _installment(row: InstallmentState) -> Answer:
+    return {
+        "number": row.number,
+        "plan": row.plan,
+        "due_date": row.due_date.isoformat(),
+        "days": row.days,
+        "principal": str(row.principal),
+        "interest": str(row.interest),
+        "fees": str(row.fees),
+        "penalty": str(row.penalty),
+        "total": str(row.total),
+        "balance": str(row.balance),
+        "paid": str(row.paid.total),
+        "waived": str(row.waived.total),
+        "moved": str(row.moved.total),
+        "outstanding": str(row.outstanding.total),
+        "days_late": row.days_late,
+        "paid_on": None if row.paid_on is None else row.paid_on.isoformat(),
+    }
+
+
+def _totals(state: LoanState) -> Answer:
+    outstanding = Money(sum(row.outstanding.total.cents for row in state.installments))
+    scheduled: Buckets = state.totals.scheduled
+    return {
+        **scheduled.to_json(),
+        "paid": str(state.totals.paid.total),
+        "waived": str(state.totals.waived.total),
+        "outstanding": str(outstanding),
+    }
+
+
+def _line(line: Line) -> Answer:
+    return {
+        "amount": f"{line.amount:f}",
+        "rule": line.rule,
+        "text": line.text_key,
+        "base": None if line.base is None else str(line.base),
+        "rate": None if line.rate is None else f"{line.rate:f}",
+        "days": line.days,
+        "from": None if line.start is None else line.start.isoformat(),
+        "to": None if line.end is None else line.end.isoformat(),
+        "installment": line.number,
+        "event": line.event_id,
+    }

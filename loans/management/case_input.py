@@ -1,0 +1,26 @@
+"""Reading the text of cases from a file or from standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from django.core.management.base import CommandParser
+
+from loans.engine.cases import InvalidCaseError
+
+
+def add_case_argument(parser: CommandParser) -> None:
+    """Add the one argument: a file, or - for standard input."""
+    parser.add_argument("file", help="a JSON file of one case or of {cases: [...]}, or -")
+
+
+def read_case_text(name: str) -> str:
+    """Return the text of the file, or of standard input for "-"."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidCaseError(f"input: {name}: {error.strerror}. Name a readable file.") from None
+    except UnicodeDecodeError:
+        raise InvalidCaseError(f"input: {name}: is not UTF-8. Save it as UTF-8.") from None
