@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.urls import URLPattern
 from django.utils import translation
 
 from zhixin.shared.money import total
 from zhixin.shared.styleguide import PRINCIPAL, sample_bars, styleguide_context
+
+# No app's pages are needed here: addresses fall back.
+pytestmark = pytest.mark.urls(__name__)
+urlpatterns: list[URLPattern] = []
 
 COMPONENTS = sorted(
     path.name for path in (Path(settings.BASE_DIR) / "templates" / "components").glob("*.html")

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from django.template import Context, Template
+from django.test import RequestFactory
+from django.urls import URLPattern
 from django.utils import translation
 
 from zhixin.shared.icons import ICONS
@@ -31,7 +33,17 @@ from zhixin.shared.templatetags.zhixin import (
     tone_icon,
 )
 
+# No app's pages are needed here: addresses fall back.
+pytestmark = pytest.mark.urls(__name__)
+urlpatterns: list[URLPattern] = []
+
 DAY = date(2026, 12, 15)
+
+
+class SignedIn:
+    """As much of a user as the navigation asks about."""
+
+    is_authenticated = True
 
 
 @pytest.mark.parametrize(
@@ -163,7 +175,23 @@ def test_a_visitor_is_offered_the_public_pages_only() -> None:
         links = nav_links(Context({}))
 
     assert [link.label for link in links] == ["Home", "Learn"]
+    assert [link.url for link in links] == ["/", "/learn/"]
     assert not any(link.is_current for link in links)
+
+
+def test_a_reader_who_is_signed_in_finds_her_loans_and_sees_where_she_is() -> None:
+    request = RequestFactory().get("/loans/1234/")
+    context = Context({"user": SignedIn(), "request": request})
+
+    with translation.override("en"):
+        links = nav_links(context)
+
+    assert [(link.label, link.short_label, link.is_current) for link in links] == [
+        ("Home", "Home", False),
+        ("My loans", "Loans", True),
+        ("Learn", "Learn", False),
+        ("Profile", "Me", False),
+    ]
 
 
 def test_a_card_stands_around_its_block() -> None:
