@@ -1,0 +1,323 @@
+"""What staff see of people: masked, every look recorded, little to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.engine.contact_rules import ContactPurpose
+from accounts.forms import AmountField
+from accounts.models import (
+    BorrowerProfile,
+    Consent,
+    ContactHold,
+    IncomeProof,
+    Message,
+    PersonalDataAccess,
+    User,
+)
+from accounts.services import income_proofs
+from accounts.services.consents import record_access
+from zhixin.shared import clock
+from zhixin.shared.errors import DomainError
+
+admin.site.unregister(Group)
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Shows rows and changes none, whoever looks."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class NewUserForm(UserCreationForm):
+    """A new member of staff or borrower: an e-mail address or a phone number."""
+
+    class Meta:
+        """Django's form, on our user."""
+
+        model = User
+        fields = ("email", "phone")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """People with their roles. Nobody is deleted: closing the account is enough."""
+
+    form = UserChangeForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("masked_contact", "display_name", "is_staff", "is_active", "date_joined")
+    list_filter = ("is_staff", "is_active", "groups")
+    search_fields = ("phone", "email")
+    ordering = ("-date_joined",)
+    readonly_fields = ("public_id", "date_joined", "last_login", "phone_verified")
+    filter_horizontal = ("groups", "user_permissions")
+    fieldsets = (
+        (None, {"fields": ("public_id", "phone", "phone_verified", "email", "password")}),
+        (_("Messages"), {"fields": ("language", "time_zone")}),
+        (
+            _("Rights"),
+            {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
+        ),
+        (_("Dates"), {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "phone", "password1", "password2")}),)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        """Refuse: what a person did must keep its author."""
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ReadOnlyAdmin):
+    """The roles; `manage.py sync_roles` makes them."""
+
+
+class RecordsReads(ReadOnlyAdmin):
+    """Records every look at one person's data, for that person to see."""
+
+    read_purpose: Any = ""
+    read_fields: tuple[str, ...] = ()
+
+    def subject_of(self, obj: Any) -> User:  # noqa: ANN401 - the admin's own model.
+        """Return whose data `obj` is."""
+        user: User = obj.user
+        return user
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature.
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
+        form_url: str = "",
+        obj: Any = None,  # noqa: ANN401 - Django's signature.
+    ) -> HttpResponse:
+        """Record the look, then show."""
+        if obj is not None and request.method == "GET" and isinstance(request.user, User):
+            record_access(
+                actor=request.user.as_actor(),
+                subject=self.subject_of(obj),
+                fields=self.read_fields,
+                purpose=gettext(self.read_purpose),
+                at=clock.now(),
+            )
+        response: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return response
+
+
+@admin.register(BorrowerProfile)
+class BorrowerProfileAdmin(RecordsReads):
+    """What borrowers have told, with numbers masked."""
+
+    read_purpose = _("Working on the profile")
+    read_fields = ("name", "resident ID number (masked)", "work", "income and costs")
+    list_display = ("full_name", "user", "employment", "updated_at")
+    list_select_related = ("user",)
+    search_fields = ("full_name",)
+    fields = (
+        "user",
+        "full_name",
+        "masked_id_number",
+        "birth_date",
+        "employment",
+        "employer",
+        "employed_since",
+        "monthly_income",
+        "other_income",
+        "housing_cost",
+        "living_costs",
+        "debt_payments",
+        "debt_total",
+        "adults",
+        "children",
+        "masked_bank_card",
+        "updated_at",
+    )
+
+
+class DecideIncomeProofForm(forms.ModelForm):
+    """The income that staff read from the document, or why they cannot."""
+
+    verified_income = AmountField(label=_("Verified income a month"), required=False)
+
+    class Meta:
+        """Only the decision can be typed."""
+
+        model = IncomeProof
+        fields = ("verified_income", "rejected_reason")
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for one of the two."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        has_income = cleaned.get("verified_income") is not None
+        if has_income == bool(cleaned.get("rejected_reason")):
+            raise forms.ValidationError(
+                _("Enter either the verified income or why the document proves nothing.")
+            )
+        return cleaned
+
+
+@admin.register(IncomeProof)
+class IncomeProofAdmin(RecordsReads):
+    """Proofs to check, oldest first; a decision stands and is never changed."""
+
+    form = DecideIncomeProofForm
+    read_purpose = _("Checking an income proof")
+    read_fields = ("income proof",)
+    list_display = ("user", "kind", "stated", "verified", "uploaded_at", "decided_at")
+    list_filter = (("decided_at", admin.EmptyFieldListFilter), "kind")
+    list_select_related = ("user",)
+    ordering = ("decided_at", "uploaded_at")
+    fields = (
+        "user",
+        "kind",
+        "open_document",
+        "stated",
+        "uploaded_at",
+        "verified_income",
+        "rejected_reason",
+        "decided_by",
+        "decided_at",
+    )
+    readonly_fields = (
+        "user",
+        "kind",
+        "open_document",
+        "stated",
+        "uploaded_at",
+        "decided_by",
+        "decided_at",
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        """Let decide who may verify income, once, and never one's own proof."""
+        if obj is not None and (obj.decided_at or obj.user_id == request.user.pk):
+            return False
+        return bool(request.user.has_perm("accounts.verify_incomeproof"))
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: IncomeProof,
+        form: Any,  # noqa: ANN401 - Django's signature.
+        change: bool,  # noqa: FBT001 - Django's signature.
+    ) -> None:
+        """Hand the decision to the service."""
+        if not isinstance(request.user, User):
+            raise TypeError("Only staff decide proofs.")
+        income = form.cleaned_data["verified_income"]
+        try:
+            if income is None:
+                income_proofs.reject_income_proof(
+                    proof=obj,
+                    reason=form.cleaned_data["rejected_reason"],
+                    actor=request.user,
+                    at=clock.now(),
+                )
+            else:
+                income_proofs.verify_income(
+                    proof=obj, verified_income=income, actor=request.user, at=clock.now()
+                )
+        except DomainError as error:
+            messages.error(request, str(error))
+
+    @admin.display(description=_("document"))
+    def open_document(self, obj: IncomeProof) -> str:
+        """Return the link to the guarded view."""
+        url = reverse("accounts:income_proof", args=[obj.public_id])
+        return format_html('<a href="{}" target="_blank">{}</a>', url, _("Open"))
+
+    @admin.display(description=_("stated a month"))
+    def stated(self, obj: IncomeProof) -> str:
+        """Return the stated amount."""
+        return str(obj.stated_monthly_amount)
+
+    @admin.display(description=_("verified a month"))
+    def verified(self, obj: IncomeProof) -> str:
+        """Return the verified amount, or a dash."""
+        return "—" if obj.verified_income is None else str(obj.verified_income)
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """The outbox. Codes are never shown: they open accounts."""
+
+    list_display = ("created_at", "masked_address", "channel", "kind", "state", "refusal_rule")
+    list_filter = ("state", "purpose", "channel")
+    date_hierarchy = "created_at"
+    fields = (
+        "recipient",
+        "masked_address",
+        "channel",
+        "kind",
+        "purpose",
+        "language",
+        "text",
+        "state",
+        "refusal_rule",
+        "attempts",
+        "created_at",
+        "not_before",
+        "sent_at",
+        "delivery_reference",
+        "latest_error",
+    )
+
+    @admin.display(description=_("text"))
+    def text(self, obj: Message) -> str:
+        """Return the text, but not of a code."""
+        if obj.purpose == ContactPurpose.AUTH:
+            return gettext("Hidden: it may hold a code.")
+        return obj.body
+
+
+@admin.register(ContactHold)
+class ContactHoldAdmin(ReadOnlyAdmin):
+    """Who may not be contacted, and why."""
+
+    list_display = ("person", "reason", "until", "placed_at", "placed_by_label", "released_at")
+    list_filter = ("reason", ("released_at", admin.EmptyFieldListFilter))
+    list_select_related = ("person",)
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnlyAdmin):
+    """What people have agreed to."""
+
+    list_display = ("at", "user", "purpose", "granted", "text_version")
+    list_filter = ("purpose", "granted")
+    list_select_related = ("user",)
+
+
+@admin.register(PersonalDataAccess)
+class PersonalDataAccessAdmin(ReadOnlyAdmin):
+    """Who has looked at whose data."""
+
+    list_display = ("at", "actor_label", "subject", "purpose")
+    list_select_related = ("subject",)
