@@ -8,24 +8,29 @@ from decimal import Decimal
 
 from django.db.models import Prefetch
 
+from education.engine.calculator import LoanOffer
 from education.models import Language, Lesson, LessonText, QuizAttempt, QuizQuestion
-from zhixin.shared.money import Money
+from loans.engine.terms import DayCount
+from zhixin.shared.money import Money, Rounding
 
 # The personal-credit product as the calculator shows it.
-LIST_ANNUAL_RATE = Decimal("0.12")
+OFFER = LoanOffer(
+    annual_rate=Decimal("0.18"),
+    day_count=DayCount.THIRTY_360,
+    rounding=Rounding.HALF_EVEN,
+    usual_months=(3, 6, 9, 12, 18, 24, 36),
+)
 AMOUNT_MIN = Money.parse("1000")
 AMOUNT_MAX = Money.parse("200000")
 AMOUNT_START = Money.parse("12000")
-MONTHS_MIN = 3
-MONTHS_MAX = 36
 MONTHS_START = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalculatorProduct:
-    """What the calculator lets a visitor try: a yearly rate, and limits of amount and term."""
+    """What the calculator lets a visitor try: the offer, and the limits of amount and term."""
 
-    annual_rate: Decimal
+    offer: LoanOffer
     amount_min: Money
     amount_max: Money
     amount_start: Money
@@ -59,12 +64,12 @@ class LessonPage:
 def calculator_product(*, on: date) -> CalculatorProduct:
     """Return the product and list rate that are on offer on the date `on`."""
     return CalculatorProduct(
-        annual_rate=LIST_ANNUAL_RATE,
+        offer=OFFER,
         amount_min=AMOUNT_MIN,
         amount_max=AMOUNT_MAX,
         amount_start=AMOUNT_START,
-        months_min=MONTHS_MIN,
-        months_max=MONTHS_MAX,
+        months_min=min(OFFER.usual_months),
+        months_max=max(OFFER.usual_months),
         months_start=MONTHS_START,
     )
 

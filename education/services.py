@@ -141,8 +141,8 @@ def load_lessons(*, folder: Path = CONTENT_DIR) -> LoadReport:
     """Bring the lessons of `folder` into the database and return what was done.
 
     Running it again changes nothing. What an editor changed since the last load is kept: a row is
-    only overwritten when it still says what the last load wrote. Raises UnableToLoadLessonsError for a
-    malformed or missing file; nothing is loaded then.
+    only overwritten when it still says what the last load wrote. Raises UnableToLoadLessonsError
+    for a malformed or missing file; nothing is loaded then.
     """
     report = LoadReport(created=[], updated=[], unchanged=[], kept=[])
     for file in read_lesson_list(folder):

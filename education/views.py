@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -94,12 +93,11 @@ def _calculator_context(request: HttpRequest) -> dict[str, Any]:
 def _estimate(form: CalculatorForm, product: CalculatorProduct) -> Estimate:
     """Return what the loan of a valid form costs, if it began today."""
     return estimate_loan(
+        offer=product.offer,
         amount=form.cleaned_data["amount"],
-        annual_rate=product.annual_rate,
         months=form.cleaned_data["months"],
         method=Method(form.cleaned_data["method"]),
         start=clock.local_today(),
-        most_months=product.months_max,
     )
 
 
@@ -219,9 +217,10 @@ def _flat_rate_context(request: HttpRequest) -> dict[str, Any]:
         context["looks_like"] = monthly_rate * 12
         context["flat"] = estimate_flat_fee(
             amount=product.amount_start,
-            monthly_rate=Decimal(monthly_rate),
+            monthly_rate=monthly_rate,
             months=form.cleaned_data["months"],
             start=clock.local_today(),
+            rounding=product.offer.rounding,
         )
     return context
 

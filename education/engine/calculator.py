@@ -7,7 +7,7 @@ loan engine works out; this module only asks it, and adds up.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from loans.engine.annualized_cost import CostSummary, cost_of
@@ -17,8 +17,16 @@ from zhixin.shared.calendar import PeriodUnit
 from zhixin.shared.money import Money, Rounding
 
 MONTHS_IN_A_YEAR = 12
-# The terms that people usually choose among; a comparison picks its neighbor from them.
-USUAL_MONTHS = (3, 6, 9, 12, 18, 24, 36, 48, 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanOffer:
+    """What a product fixes of its monthly loans; `usual_months` are the terms to compare with."""
+
+    annual_rate: Decimal
+    day_count: DayCount
+    rounding: Rounding
+    usual_months: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,83 +94,60 @@ class Estimate:
 
 
 def estimate_loan(
-    *,
-    amount: Money,
-    annual_rate: Decimal,
-    months: int,
-    method: Method,
-    start: dt.date,
-    most_months: int,
+    *, offer: LoanOffer, amount: Money, months: int, method: Method, start: dt.date
 ) -> Estimate:
     """Return what `amount` costs over `months` monthly installments from `start` on.
 
-    The comparison is with the next longer usual term up to `most_months`, or with the next shorter
-    one when there is no longer one.
+    The comparison is with the next longer usual term, or with the next shorter one when there is
+    no longer one.
     """
-    terms = monthly_terms(
-        amount=amount, annual_rate=annual_rate, months=months, method=method, start=start
+    terms = LoanTerms(
+        principal=amount,
+        annual_rate=offer.annual_rate,
+        method=method,
+        installment_count=months,
+        period=Period(every=1, unit=PeriodUnit.MONTH),
+        day_count=offer.day_count,
+        disbursement_date=start,
+        rounding=offer.rounding,
     )
     summary = cost_of(terms)
     return Estimate(
         terms=terms,
         schedule=build_schedule(terms),
         summary=summary,
-        comparison=_compare(terms, summary, most_months=most_months),
+        comparison=_compare(terms, summary, usual_months=offer.usual_months),
     )
 
 
 def estimate_flat_fee(
-    *, amount: Money, monthly_rate: Decimal, months: int, start: dt.date
+    *, amount: Money, monthly_rate: Decimal, months: int, start: dt.date, rounding: Rounding
 ) -> Estimate:
     """Return what a flat fee of `monthly_rate` of the first amount, every month, really costs.
 
-    `monthly_rate` is a fraction a month (0.006), times twelve the yearly rate that it looks like.
+    `monthly_rate` is a fraction a month (0.006); the fee of every month is the same, so months
+    count as twelfths of a year (30/360).
     """
-    terms = monthly_terms(
-        amount=amount,
+    offer = LoanOffer(
         annual_rate=monthly_rate * MONTHS_IN_A_YEAR,
-        months=months,
-        method=Method.FLAT,
-        start=start,
-    )
-    return Estimate(
-        terms=terms, schedule=build_schedule(terms), summary=cost_of(terms), comparison=None
-    )
-
-
-def monthly_terms(
-    *, amount: Money, annual_rate: Decimal, months: int, method: Method, start: dt.date
-) -> LoanTerms:
-    """Return terms as the personal-credit product has them: 30/360, cents by half even."""
-    return LoanTerms(
-        principal=amount,
-        annual_rate=annual_rate,
-        method=method,
-        installment_count=months,
-        period=Period(every=1, unit=PeriodUnit.MONTH),
         day_count=DayCount.THIRTY_360,
-        disbursement_date=start,
-        rounding=Rounding.HALF_EVEN,
+        rounding=rounding,
+        usual_months=(),
     )
+    return estimate_loan(offer=offer, amount=amount, months=months, method=Method.FLAT, start=start)
 
 
-def _compare(terms: LoanTerms, summary: CostSummary, *, most_months: int) -> Comparison | None:
+def _compare(
+    terms: LoanTerms, summary: CostSummary, *, usual_months: tuple[int, ...]
+) -> Comparison | None:
     """Return the neighboring usual term beside `terms`, or None when there is none."""
     chosen = terms.installment_count
-    longer = [months for months in USUAL_MONTHS if chosen < months <= most_months]
-    shorter = [months for months in USUAL_MONTHS if months < chosen]
+    longer = [months for months in usual_months if months > chosen]
+    shorter = [months for months in usual_months if months < chosen]
     if not longer and not shorter:
         return None
-    months = longer[0] if longer else shorter[-1]
-    other = cost_of(
-        monthly_terms(
-            amount=terms.principal,
-            annual_rate=terms.annual_rate,
-            months=months,
-            method=terms.method,
-            start=terms.disbursement_date,
-        )
-    )
+    months = min(longer) if longer else max(shorter)
+    other = cost_of(replace(terms, installment_count=months))
     return Comparison(
         months=months,
         is_longer=bool(longer),
