@@ -71,8 +71,8 @@ fix: setup ## Format, and repair what the linters can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/djlint --quiet --reformat templates
 
-migrate: setup ## Migrate the developer's database
-	@$(PYTHON) manage.py migrate
+migrate: setup ## Migrate the developer's database, and load roles, products and lessons
+	@$(PYTHON) manage.py prepare_database
 
 seed: setup ## Make the demo data again
 	@$(PYTHON) manage.py seed_demo

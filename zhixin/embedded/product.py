@@ -47,7 +47,7 @@ def product_on(*, url: str, bind: str, data_dir: Path) -> Product:
     return Product(
         outside=[Part("bank", _bank(bank_port, data_dir=data_dir, url=url))],
         steps=[
-            Step("Migrating the database", ["manage.py", "migrate", "--noinput"]),
+            Step("Preparing the database", ["manage.py", "prepare_database"]),
             Step("Making the demo data", ["manage.py", "seed_demo"], once=True),
         ],
         parts=[
