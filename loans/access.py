@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import Http404
 
 from accounts.models import User
-from loans.models import BankTransfer, Loan, LoanApplication
+from loans.models import Agreement, BankTransfer, Loan, LoanApplication
 
 
 class NotYoursError(Http404):
@@ -37,6 +37,18 @@ def access_application(user: User, public_id: UUID) -> LoanApplication:
     if application is None:
         raise NotYoursError
     return application
+
+
+def access_agreement(user: User, public_id: UUID) -> Agreement:
+    """Return an agreement that the borrower has signed."""
+    agreement = (
+        Agreement.objects.filter(application__borrower=user, public_id=public_id)
+        .select_related("application__product_version__product", "loan")
+        .first()
+    )
+    if agreement is None:
+        raise NotYoursError
+    return agreement
 
 
 def access_transfer(user: User, public_id: UUID) -> BankTransfer:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loans.engine.lifecycle import ApplicationState
 from loans.models.product import Merchant, ProductVersion
+from loans.models.purpose import PURPOSE_LABELS
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
 from zhixin.shared.money import Money
@@ -221,6 +222,11 @@ class LoanApplication(models.Model):
     def __str__(self) -> str:
         """Return a short name for lists."""
         return f"{self.product_version.product} ¥{self.amount}"
+
+    @property
+    def purpose_label(self) -> str:
+        """Return the purpose in words."""
+        return str(PURPOSE_LABELS.get(self.purpose_code, self.purpose_code))
 
     @property
     def is_open(self) -> bool:
