@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 from zhixin.shared.money import InvalidAmountError, Money
@@ -22,6 +23,10 @@ class MoneyField(models.BigIntegerField):
     """
 
     description = "Money in whole minor units"
+
+    # What the type checker's Django plugin takes for assignment and for reading.
+    _pyi_private_set_type: Money | Combinable  # type: ignore[assignment]  # Not the numbers of BIGINT.
+    _pyi_private_get_type: Money  # type: ignore[assignment]
 
     def get_attname_column(self) -> tuple[str, str]:
         """Return the attribute's name and, unless one is given, `<name>_cents` for the column."""
