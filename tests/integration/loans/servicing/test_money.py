@@ -55,7 +55,7 @@ def pay(loan: Loan, amount: str, *, key: str | None = None, on: datetime.date = 
         loan_id=loan.pk,
         owner_id=loan.borrower_id,
         amount=yuan(amount),
-        key=key or str(uuid4()),
+        key=str(uuid4()) if key is None else key,
         account_name="李小华",
         card_number=CARD_NUMBER,
         business_date=on,
