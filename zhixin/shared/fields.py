@@ -28,6 +28,11 @@ class MoneyField(models.BigIntegerField):
     _pyi_private_set_type: Money | Combinable  # type: ignore[assignment]  # Not the numbers of BIGINT.
     _pyi_private_get_type: Money  # type: ignore[assignment]
 
+    @property
+    def validators(self) -> list[Any]:
+        """Return only the validators given: the bounds of BIGINT are numbers, not Money."""
+        return [*self.default_validators, *self._validators]  # type: ignore[attr-defined]
+
     def get_attname_column(self) -> tuple[str, str]:
         """Return the attribute's name and, unless one is given, `<name>_cents` for the column."""
         attribute, column = super().get_attname_column()
