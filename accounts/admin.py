@@ -31,25 +31,10 @@ from accounts.models import (
 from accounts.services import income_proofs
 from accounts.services.consents import record_access
 from zhixin.shared import clock
+from zhixin.shared.admin import ReadOnlyModelAdmin
 from zhixin.shared.errors import DomainError
 
 admin.site.unregister(Group)
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Shows rows and changes none, whoever looks."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        """Refuse."""
-        return False
 
 
 class NewUserForm(UserCreationForm):
@@ -63,7 +48,7 @@ class NewUserForm(UserCreationForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
     """People with their roles. Nobody is deleted: closing the account is enough."""
 
     form = UserChangeForm
@@ -92,11 +77,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ReadOnlyAdmin):
+class GroupAdmin(ReadOnlyModelAdmin, DjangoGroupAdmin):
     """The roles; `manage.py sync_roles` makes them."""
 
 
-class RecordsReads(ReadOnlyAdmin):
+class RecordsReads(ReadOnlyModelAdmin):
     """Records every look at one person's data, for that person to see."""
 
     read_purpose: Any = ""
@@ -161,7 +146,7 @@ class BorrowerProfileAdmin(RecordsReads):
     )
 
 
-class DecideIncomeProofForm(forms.ModelForm):
+class DecideIncomeProofForm(forms.ModelForm):  # type: ignore[type-arg]  # The same.
     """The income that staff read from the document, or why they cannot."""
 
     verified_income = AmountField(label=_("Verified income a month"), required=False)
@@ -265,7 +250,7 @@ class IncomeProofAdmin(RecordsReads):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(ReadOnlyModelAdmin):
     """The outbox. Codes are never shown: they open accounts."""
 
     list_display = ("created_at", "masked_address", "channel", "kind", "state", "refusal_rule")
@@ -298,7 +283,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ContactHold)
-class ContactHoldAdmin(ReadOnlyAdmin):
+class ContactHoldAdmin(ReadOnlyModelAdmin):
     """Who may not be contacted, and why."""
 
     list_display = ("person", "reason", "until", "placed_at", "placed_by_label", "released_at")
@@ -307,7 +292,7 @@ class ContactHoldAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Consent)
-class ConsentAdmin(ReadOnlyAdmin):
+class ConsentAdmin(ReadOnlyModelAdmin):
     """What people have agreed to."""
 
     list_display = ("at", "user", "purpose", "granted", "text_version")
@@ -316,7 +301,7 @@ class ConsentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PersonalDataAccess)
-class PersonalDataAccessAdmin(ReadOnlyAdmin):
+class PersonalDataAccessAdmin(ReadOnlyModelAdmin):
     """Who has looked at whose data."""
 
     list_display = ("at", "actor_label", "subject", "purpose")

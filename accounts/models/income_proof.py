@@ -71,7 +71,7 @@ class IncomeProof(models.Model):
         verbose_name = _("income proof")
         verbose_name_plural = _("income proofs")
         ordering: ClassVar[list[str]] = ["-uploaded_at", "-pk"]
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions = [
             ("verify_incomeproof", "Can verify the income that a proof shows"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -127,9 +127,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = self.email.lower() if self.email else None
         super().save(*args, **kwargs)  # type: ignore[arg-type]  # Django's own signature.
 
+    def clean(self) -> None:
+        """Leave the fields as they are; the base would write the sign-in name into the e-mail."""
+
+    def get_username(self) -> str:
+        """Return what the person signs in with."""
+        return self.email or self.phone or ""
+
+    def get_full_name(self) -> str:
+        """Return the name for the admin's pages."""
+        return self.display_name
+
     def natural_key(self) -> tuple[str]:
         """Return what `get_by_natural_key` finds the user by."""
-        return (self.email or self.phone or "",)
+        return (self.get_username(),)
 
     @property
     def masked_contact(self) -> str:
@@ -142,7 +153,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def display_name(self) -> str:
         """Return the person's name when they have told it, or else the masked contact."""
         try:
-            name: str = self.profile.full_name  # type: ignore[attr-defined]  # Reverse one-to-one.
+            name: str = self.profile.full_name
         except (AttributeError, ObjectDoesNotExist):
             name = ""
         return name or self.masked_contact

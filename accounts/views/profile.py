@@ -28,7 +28,7 @@ from accounts.forms.profile import (
     WorkForm,
     missing_steps_text,
 )
-from accounts.models import BorrowerProfile, FileKind, IncomeProofKind, User
+from accounts.models import FILE_ENDINGS, BorrowerProfile, FileKind, IncomeProofKind, User
 from accounts.selectors.profiles import (
     OPTIONAL_STEPS,
     ProfileStep,
@@ -245,7 +245,7 @@ def income_proof(request: HttpRequest, public_id: Any) -> HttpResponseBase:  # n
         proof.document.open("rb"),
         content_type=proof.file_kind,
         as_attachment=proof.file_kind == FileKind.PDF,
-        filename=proof.document.name.rpartition("/")[2],
+        filename=f"{proof.public_id}.{FILE_ENDINGS[FileKind(proof.file_kind)]}",
     )
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, date, datetime
 
+from django.contrib.auth.models import Permission
 from stdnum.cn import ric
 
 from accounts.engine.contact_rules import Channel
@@ -93,6 +94,14 @@ def make_borrower(
         user=user, bank_code="ICBC", card_number=CARD_NUMBER, actor=actor, at=at
     )
     return user
+
+
+def grant(user: User, permission: str) -> None:
+    """Give the person a permission such as "accounts.view_incomeproof"."""
+    app_label, codename = permission.split(".")
+    user.user_permissions.add(
+        Permission.objects.get(content_type__app_label=app_label, codename=codename)
+    )
 
 
 def profile_of(user: User) -> BorrowerProfile:
