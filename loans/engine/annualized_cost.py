@@ -95,7 +95,7 @@ def annualized_cost(
             return discount**-grid - 1
         count = Fraction(periods_per_year or 1)
         exponent = Decimal(grid * count.denominator) / Decimal(count.numerator)
-        growth = discount**-int(exponent) if exponent == int(exponent) else discount**-exponent
+        growth = discount ** -int(exponent) if exponent == int(exponent) else discount**-exponent
         return (growth - 1) * count.numerator / count.denominator
 
 

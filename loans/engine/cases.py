@@ -227,7 +227,7 @@ def _fraction(reader: Reader, key: str) -> Fraction:
 
 def _percent(rate: Decimal) -> str:
     percent = (rate * 100).quantize(_SIX_PLACES)
-    return f"{percent if percent else abs(percent):f}"
+    return f"{percent or abs(percent):f}"
 
 
 def _installment(row: InstallmentState) -> Answer:

@@ -85,8 +85,11 @@ class Reader:
         try:
             return Money.parse(str(self._data[key]))
         except InvalidAmountError:
-            self.fail(key, f"{self._data[key]!r} has more than two decimals",
-                      'Write it as a text such as "888.49"')
+            self.fail(
+                key,
+                f"{self._data[key]!r} has more than two decimals",
+                'Write it as a text such as "888.49"',
+            )
 
     def rate(self, key: str) -> Decimal:
         """Return a non-negative yearly fraction."""
@@ -99,8 +102,11 @@ class Reader:
         """Return a whole number within bounds."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.fail(key, f"{value!r} is not a whole number from {least} to {most}",
-                      f"Write a number such as {max(least, 1)}")
+            self.fail(
+                key,
+                f"{value!r} is not a whole number from {least} to {most}",
+                f"Write a number such as {max(least, 1)}",
+            )
         return value
 
     def date(self, key: str) -> dt.date:

@@ -87,9 +87,7 @@ def timetable(
     )
     starts = (start, *dates[:-1])
     days = tuple((end - begin).days for begin, end in zip(starts, dates, strict=True))
-    units = [
-        span_units(day_count, begin, end) for begin, end in zip(starts, dates, strict=True)
-    ]
+    units = [span_units(day_count, begin, end) for begin, end in zip(starts, dates, strict=True)]
     if day_count is DayCount.THIRTY_360:
         if period.unit is PeriodUnit.MONTH:
             units = [period.every * _DAYS_A_MONTH] * count

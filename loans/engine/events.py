@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from enum import StrEnum
 from typing import ClassVar, Final
 
 from loans.engine.codec import InvalidInputError, Reader
@@ -25,6 +24,8 @@ from loans.engine.terms import (
     read_period,
 )
 from zhixin.shared.money import Money
+
+_ZERO: Final = Money(0)
 
 
 class InvalidEventError(InvalidInputError):
@@ -50,7 +51,7 @@ class Event:
             "sequence": self.sequence,
         }
         for field in fields(self):
-            if field.name not in _COMMON_FIELDS:
+            if field.name not in _COMMON_FIELDS and getattr(self, field.name) != "":
                 data[field.name] = _to_json(getattr(self, field.name))
         return data
 
@@ -98,10 +99,10 @@ class Waived(Event):
 
     kind: ClassVar[str] = "WAIVER"
 
-    principal: Money = Money(0)
-    interest: Money = Money(0)
-    fees: Money = Money(0)
-    penalty: Money = Money(0)
+    principal: Money = _ZERO
+    interest: Money = _ZERO
+    fees: Money = _ZERO
+    penalty: Money = _ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,8 @@ class PlanChanged(Event):
     first_due_date: dt.date
     period: Period
     method: Method
-    waived_penalty: Money = Money(0)
-    waived_interest: Money = Money(0)
+    waived_penalty: Money = _ZERO
+    waived_interest: Money = _ZERO
     allocation: AllocationOrder = PRINCIPAL_FIRST
     interest_free_until: dt.date | None = None
     reason: str = ""

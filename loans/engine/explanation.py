@@ -61,9 +61,7 @@ def value_of(state: LoanState, key: str) -> Money:
 def explained_keys(state: LoanState) -> tuple[str, ...]:
     """Return every key of this state that can be explained."""
     rows = [f"installment.{row.number}.interest" for row in state.installments]
-    rows += [
-        f"installment.{row.number}.penalty" for row in state.installments if row.due.penalty
-    ]
+    rows += [f"installment.{row.number}.penalty" for row in state.installments if row.due.penalty]
     return (*_MAKERS, *rows)
 
 
@@ -208,9 +206,7 @@ def _due_now(state: LoanState) -> list[Line]:
 
 
 def _overdue(state: LoanState) -> list[Line]:
-    return _billed_lines(
-        row for row in state.installments if row.billed and row.days_late
-    )
+    return _billed_lines(row for row in state.installments if row.billed and row.days_late)
 
 
 def _payoff(state: LoanState) -> list[Line]:

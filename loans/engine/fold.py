@@ -80,11 +80,34 @@ class Row:
     """One installment while the fold works on it."""
 
     __slots__ = (
-        "billed", "carried_fees", "carried_interest", "days", "due_date", "early", "fee",
-        "fenced_since", "index", "kept_penalty", "moved", "number", "paid", "paid_on",
-        "payable_through", "penalty_spans", "penalty_units", "plan", "scale", "settled_late",
-        "spans", "start", "units", "waived", "whole",
-        "principal", "interest", "fees",
+        "billed",
+        "carried_fees",
+        "carried_interest",
+        "days",
+        "due_date",
+        "early",
+        "fee",
+        "fees",
+        "fenced_since",
+        "index",
+        "interest",
+        "kept_penalty",
+        "moved",
+        "number",
+        "paid",
+        "paid_on",
+        "payable_through",
+        "penalty_spans",
+        "penalty_units",
+        "plan",
+        "principal",
+        "scale",
+        "settled_late",
+        "spans",
+        "start",
+        "units",
+        "waived",
+        "whole",
     )  # fmt: skip
 
     def __init__(
@@ -265,7 +288,7 @@ class Fold:
 
     def _interest_base(self, plan: Plan) -> int:
         if plan.flat_base:
-            return plan.flat_base if self.unbilled else 0
+            return plan.flat_base if self.unbilled or not self.repaid_early else 0
         return self.unbilled - self.credit_total
 
     def _accrue_penalty(self, day: dt.date) -> None:
@@ -399,18 +422,22 @@ class Fold:
             ),
         )
         self.plans.append(plan)
-        self._lay_out(plan, terms.disbursement_date, dates, units)
+        fee = terms.fees.installment_cents(terms.principal, terms.rounding)
+        self._lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
         first = self.queue[0]
         first.fee += terms.fees.upfront_cents(terms.principal, terms.rounding)
         if day != first.start:
             first.start, first.days = day, (first.due_date - day).days
 
     def _lay_out(
-        self, plan: Plan, start: dt.date, dates: Sequence[dt.date], units: Sequence[int]
+        self,
+        plan: Plan,
+        start: dt.date,
+        dates: Sequence[dt.date],
+        units: Sequence[int],
+        *,
+        fee: int = 0,
     ) -> None:
-        fee = 0
-        if plan.number == 0:
-            fee = self.terms.fees.installment_cents(self.terms.principal, self.rounding)
         number = max((row.number for row in self.rows), default=0)
         year = UNITS_A_YEAR[self.day_count]
         for index, (due_date, unit) in enumerate(zip(dates, units, strict=True), 1):
@@ -438,17 +465,15 @@ class Fold:
         self.received += amount
         self.allocations.setdefault(event_id, {})
         rest = self._pay_open(event_id, amount, day)
-        if rest and self.queue:
+        if self.queue and not self.open:
             if rest >= self.rest_to_close():
                 self.repaid_early = True
                 self.close_running(day)
                 rest = self._pay_open(event_id, rest, day)
-            else:
+            elif rest:
                 rest = self._prepay(event_id, rest, day, effect or self.terms.prepayment)
         if rest:
             self._add_credit(event_id, day, rest)
-        if self.charged_off_on is not None:
-            self.recovered += amount - rest
         self._note_closing(day)
 
     def _pay_open(self, event_id: str, amount: int, day: dt.date) -> int:
@@ -463,7 +488,7 @@ class Fold:
         self.open = [row for row in self.open if any(row.owed())]
 
     def _pay_row(self, row: Row, event_id: str, amount: int, day: dt.date) -> int:
-        owed = row.owed()
+        owed, whole = row.owed(), amount
         late = row.days_late(day)
         parts = None if self.projecting else self._parts(event_id, row.number)
         for bucket in self.plan.allocation:
@@ -478,7 +503,12 @@ class Fold:
         if not any(owed[:PENALTY]):
             row.settled_late = late
             row.paid_on = day
+        self._count_recovered(whole - amount)
         return amount
+
+    def _count_recovered(self, amount: int) -> None:
+        if self.charged_off_on is not None:
+            self.recovered += amount
 
     def _parts(self, event_id: str, number: int) -> list[int]:
         return self.allocations.setdefault(event_id, {}).setdefault(number, [0, 0, 0, 0])
@@ -511,9 +541,7 @@ class Fold:
         if not self.projecting:
             self._note_closing(self.cursor)
 
-    def _prepay(
-        self, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect
-    ) -> int:
+    def _prepay(self, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect) -> int:
         """Repay principal before it is due; return what must be held as credit instead."""
         if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
             return amount
@@ -531,6 +559,7 @@ class Fold:
         self.unbilled -= part
         self.repaid_early = True
         self._parts(event_id, row.number)[PRINCIPAL] += part
+        self._count_recovered(part)
 
     def _lower_installments(self, part: int) -> None:
         """Spread what is left over the rows that are left, by the method in force."""
@@ -582,6 +611,8 @@ class Fold:
             return
         self.unbilled += excess
         self.closed_on = None
+        if self.charged_off_on is not None:
+            self.loss[PRINCIPAL] += excess
         if not self.queue:
             self._lay_out_again(day)
 
@@ -677,7 +708,7 @@ class Fold:
 
     def change_plan(self, change: PlanChanged, day: dt.date) -> None:
         """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md)."""
-        if not self.open and not self.queue:
+        if self.charged_off_on is not None or not (self.open or self.queue):
             return
         _check_plan(change, self.terms)
         for row in [each for each in self.queue if each.fenced_since]:
@@ -801,9 +832,7 @@ class Fold:
         rows[-1].kept_penalty = penalty
 
 
-def level_of(
-    balance: int, accrued: Fraction, factors: Sequence[Fraction], terms: LoanTerms
-) -> int:
+def level_of(balance: int, accrued: Fraction, factors: Sequence[Fraction], terms: LoanTerms) -> int:
     """Return the level installment in cents for periods that grow by 1 + factor.
 
     The first row also pays `accrued` interest, which bears none itself.

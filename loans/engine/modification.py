@@ -179,9 +179,7 @@ def _largest(rows: Iterable[InstallmentState], as_of: dt.date) -> Money:
     return max(amounts, default=_ZERO)
 
 
-def _next_on_grid(
-    terms: LoanTerms, unpaid: Sequence[InstallmentState], on: dt.date
-) -> dt.date:
+def _next_on_grid(terms: LoanTerms, unpaid: Sequence[InstallmentState], on: dt.date) -> dt.date:
     """Return the first due date after `on`: an installment's, or the grid continued."""
     later = [row.due_date for row in unpaid if row.due_date > on]
     if later:

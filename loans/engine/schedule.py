@@ -194,9 +194,7 @@ def amortization_of(
         part = round_ratio(balance, count - grace, rounding=terms.rounding)
     elif terms.method is Method.FLAT:
         paying = numerators[grace:]
-        level = round_installment(
-            balance * (scale + sum(paying)), scale * len(paying), terms
-        )
+        level = round_installment(balance * (scale + sum(paying)), scale * len(paying), terms)
     return Amortization(method=terms.method, count=count, grace=grace, level=level, part=part)
 
 

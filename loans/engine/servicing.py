@@ -486,7 +486,7 @@ def _balances(fold: Fold) -> dict[LedgerAccount, Money]:
         owed[FEES] += row.carried_fees
         owed[PENALTY] += row.kept_penalty
     if fold.charged_off_on is not None:
-        owed = [fold.unbilled if fold.queue else 0, 0, 0, 0]
+        owed = [0, 0, 0, 0]
     penalty = sum(row.penalty() - row.kept_penalty for row in fold.rows)
     cents = {
         LedgerAccount.BANK: fold.received - fold.disbursed - fold.refunded,

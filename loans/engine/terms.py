@@ -24,6 +24,9 @@ class InvalidTermsError(InvalidInputError):
     """The terms cannot be read or contradict themselves."""
 
 
+_ZERO: Final = Money(0)
+
+
 class Method(StrEnum):
     """How the principal comes back."""
 
@@ -133,9 +136,9 @@ class FeeTerms:
     `upfront_*` is billed with the first installment, `installment_*` with every installment.
     """
 
-    upfront_amount: Money = Money(0)
+    upfront_amount: Money = _ZERO
     upfront_rate: Decimal = Decimal(0)
-    installment_amount: Money = Money(0)
+    installment_amount: Money = _ZERO
     installment_rate: Decimal = Decimal(0)
 
     def upfront_cents(self, principal: Money, rounding: Rounding) -> int:
@@ -259,9 +262,7 @@ class LoanTerms:
                 else 0
             ),
             penalty=_read_penalty(reader),
-            allocation=(
-                read_allocation(reader) if reader.has("allocation") else INTEREST_FIRST
-            ),
+            allocation=(read_allocation(reader) if reader.has("allocation") else INTEREST_FIRST),
             fees=_read_fees(reader),
             prepayment=(
                 reader.choice("prepayment", PrepaymentEffect)
@@ -302,9 +303,7 @@ def _read_penalty(reader: Reader) -> PenaltyRule | None:
     inner = Reader(reader.raw("penalty"), where="terms.penalty", error=InvalidTermsError)
     rule = PenaltyRule(
         uplift=inner.rate("uplift"),
-        grace_days=inner.integer("grace_days", least=0, most=366)
-        if inner.has("grace_days")
-        else 0,
+        grace_days=inner.integer("grace_days", least=0, most=366) if inner.has("grace_days") else 0,
         annual_cap=inner.optional(inner.rate, "annual_cap"),
     )
     inner.finish()

@@ -54,8 +54,10 @@ def round_ratio(numerator: int, denominator: int, *, rounding: Rounding) -> int:
 
     The denominator is positive; HALF_UP and UP round away from zero, as `round_to_multiple` does.
 
-    >>> round_ratio(5, 2, rounding=Rounding.HALF_EVEN), round_ratio(-5, 2, rounding=Rounding.HALF_UP)
-    (2, -3)
+    >>> round_ratio(5, 2, rounding=Rounding.HALF_EVEN)
+    2
+    >>> round_ratio(-5, 2, rounding=Rounding.HALF_UP)
+    -3
     """
     whole, rest = divmod(abs(numerator), denominator)
     if rest:
@@ -95,9 +97,7 @@ class Money:
         """
         if not isinstance(amount, Decimal) or not amount.is_finite():
             raise InvalidAmountError(f"Only a finite Decimal can be rounded, not {amount!r}.")
-        cents = round_to_multiple(
-            amount * MINOR_UNITS, multiple=Decimal(1), rounding=rounding
-        )
+        cents = round_to_multiple(amount * MINOR_UNITS, multiple=Decimal(1), rounding=rounding)
         return cls(int(cents))
 
     @classmethod
