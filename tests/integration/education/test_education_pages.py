@@ -163,8 +163,8 @@ def test_the_flat_rate_converter_says_what_is_wrong(client: Client, query: str) 
             "“月息0.6%”不等于年化7.2%",
             'id="flat-rate-result"',
         ),
-        ("talk-early", "Trouble paying? Talk early", "还款有困难？早点说", "<table>"),
-        ("borrow-for-what", "Borrow for what?", "借钱做什么", "<table>"),
+        ("talk-early", "Trouble paying? Talk early", "还款有困难？早点说", "<table"),
+        ("borrow-for-what", "Borrow for what?", "借钱做什么", "<table"),
     ],
 )
 def test_lessons_in_both_languages(
