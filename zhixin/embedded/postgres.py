@@ -114,6 +114,14 @@ class PostgresServer:
         password = self._password_file.read_text(encoding="utf-8").strip()
         return f"postgresql://{USER}:{password}@{processes.LOOPBACK}:{running.port}/{DATABASE}"
 
+    def is_running(self) -> bool:
+        """Tell whether the server's process lives."""
+        return self._running() is not None
+
+    def last_words(self) -> str:
+        """Return the end of the server's log."""
+        return processes.tail(self.log)
+
     def stop(self) -> None:
         """Stop the server if it runs, disconnecting whoever is still there."""
         running = self._running()

@@ -52,7 +52,7 @@ def product_on(*, url: str, bind: str, data_dir: Path) -> Product:
         ],
         parts=[
             Part("web", _web(bind)),
-            Part("worker", [*celery, *_WORKER]),
+            Part("worker", [*_AS_ROOT_TOO, *celery, *_WORKER]),
             Part("beat", [*celery, *_beat(data_dir)]),
         ],
         environment={"BANK_GATEWAY_URL": f"http://{processes.LOOPBACK}:{bank_port}/gateway.do"},
@@ -70,11 +70,13 @@ def _bank(port: int, *, data_dir: Path, url: str) -> list[str]:
 def _web(bind: str) -> list[str]:
     return [
         *("-m", "gunicorn", "zhixin.wsgi", "--bind", bind, "--workers", "1", "--threads", "8"),
-        *("--reload", "--log-level", "warning", "--graceful-timeout", "3"),
+        *("--reload", "--log-level", "error", "--graceful-timeout", "3"),
         "--no-control-socket",
     ]
 
 
+# Celery warns of root at length; on a developer's machine or in a container it is meant.
+_AS_ROOT_TOO = ["-W", "ignore:You're running the worker with superuser"]
 _WORKER = [
     *("worker", "--loglevel", "WARNING", "--concurrency", "2"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat"),

@@ -82,6 +82,15 @@ class RedisServer:
         address = f"redis://:{state['password']}@{processes.LOOPBACK}:{state['port']}/0"
         return address if _answers(address) else None
 
+    def is_running(self) -> bool:
+        """Tell whether the server's process lives."""
+        state = self._state()
+        return state is not None and self._is_ours(int(state["pid"]))
+
+    def last_words(self) -> str:
+        """Return the end of the server's log."""
+        return processes.tail(self.log)
+
     def stop(self) -> None:
         """Stop the server if it runs; durable data is written first."""
         state = self._state()

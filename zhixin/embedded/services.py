@@ -57,6 +57,10 @@ class Services:
             paths.DATA_DIR_VARIABLE: str(self.data_dir),
         }
 
+    def dead_server(self) -> str | None:
+        """Return the name and last words of a server of ours that no longer runs, if any."""
+        return self._lease.dead_server() if self._lease is not None else None
+
     def release(self) -> None:
         """Leave the servers; the last to leave stops them. May be called twice."""
         lease, self._lease = self._lease, None
@@ -83,6 +87,7 @@ class _Lease:
         self.postgres = PostgresServer(base / "postgres", durable=durable)
         self.redis = RedisServer(base / "redis", durable=durable)
         self._throwaway = throwaway
+        self._needed: dict[str, PostgresServer | RedisServer] = {}
         self._users: int | None = None
 
     def acquire(self, *, need_postgres: bool, need_redis: bool) -> tuple[str, str]:
@@ -94,10 +99,18 @@ class _Lease:
             try:
                 database_url = self.postgres.ensure_running() if need_postgres else ""
                 redis_url = self.redis.ensure_running() if need_redis else ""
+                self._needed |= {"PostgreSQL": self.postgres} if need_postgres else {}
+                self._needed |= {"Redis": self.redis} if need_redis else {}
             except BaseException:
                 self._leave()
                 raise
         return database_url, redis_url
+
+    def dead_server(self) -> str | None:
+        for name, server in self._needed.items():
+            if not server.is_running():
+                return f"{name} ended. Its last words, from {server.log}:\n{server.last_words()}"
+        return None
 
     def release(self) -> None:
         with processes.file_lock(self.base / _START_LOCK):

@@ -40,6 +40,7 @@ DEFAULT_PORT = 8000
 _MARK = "ZHIXIN_SUPERVISED_DATA_DIR"
 _READY_SECONDS = 120.0
 _GRACE_SECONDS = 8.0
+_SERVER_LOOK_SECONDS = 2.0
 _LAST_LINES = 15
 _COLORS = ("33", "36", "35", "34", "32")
 MakeProduct: TypeAlias = Callable[..., Product]
@@ -58,6 +59,8 @@ class _Child:
     color: str
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
     reader: threading.Thread | None = None
+    # While everything ends, good-byes are not worth a line.
+    muted: bool = False
 
 
 class Supervisor:
@@ -233,10 +236,19 @@ class Supervisor:
     # --- Watching and ending ------------------------------------------------------------------
 
     def _watch(self) -> None:
+        next_look = 0.0
         while True:
             self._check_stop()
             self._check_children()
+            if time.monotonic() >= next_look:
+                self._check_servers()
+                next_look = time.monotonic() + _SERVER_LOOK_SECONDS
             self._stop.wait(0.2)
+
+    def _check_servers(self) -> None:
+        dead = self._services.dead_server() if self._services is not None else None
+        if dead is not None:
+            raise EmbeddedError(dead)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -257,6 +269,7 @@ class Supervisor:
         """End the children, last started first, then the servers; a second Ctrl-C hurries."""
         self._stop.clear()
         for child in reversed(self._children):
+            child.muted = True
             _signal_group(child.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
         for child in reversed(self._children):
@@ -278,7 +291,8 @@ def _relay(child: _Child) -> None:
     for line in stream or ():
         text = line.rstrip()
         child.last_lines.append(text)
-        _say(f"{_prefix(child)} {text}")
+        if not child.muted:
+            _say(f"{_prefix(child)} {text}")
 
 
 def _prefix(child: _Child) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -104,6 +105,16 @@ def test_a_part_that_dies_is_reported_and_everything_ends(data_dir: Path, start:
     run = start("--part-that-dies")
     assert run.ends() == 1
     assert "The worker process ended (exit code 7). Its last lines:\n  out of ink" in run.words
+    assert processes_of(data_dir) == []
+
+
+def test_a_server_that_dies_is_reported_and_everything_ends(data_dir: Path, start: Start) -> None:
+    run = start()
+    assert run.says("runs at"), run.words
+    postmaster = data_dir / "postgres" / "cluster" / "postmaster.pid"
+    os.kill(int(postmaster.read_text().splitlines()[0]), signal.SIGKILL)
+    assert run.ends() == 1
+    assert f"PostgreSQL ended. Its last words, from {data_dir}/postgres/server.log:" in run.words
     assert processes_of(data_dir) == []
 
 
