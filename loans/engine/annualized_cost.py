@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -221,7 +222,7 @@ def _check_single_answer(amounts: list[int]) -> None:
 
 def _sign_changes(amounts: list[int]) -> int:
     signs = [amount > 0 for amount in amounts if amount]
-    return sum(left != right for left, right in zip(signs, signs[1:], strict=False))
+    return sum(left != right for left, right in itertools.pairwise(signs))
 
 
 def _solve(steps: list[tuple[int, int]]) -> Decimal:

@@ -123,10 +123,10 @@ class Reader:
     def choice(self, key: str, kind: type[Choice]) -> Choice:
         """Return a member of the enumeration."""
         value = self.raw(key)
-        for member in kind:
-            if member.value == value:
-                return member
-        self.fail(key, f"{value!r} is unknown", "Write one of " + ", ".join(kind))
+        member = next((member for member in kind if member.value == value), None)
+        if member is None:
+            self.fail(key, f"{value!r} is unknown", "Write one of " + ", ".join(kind))
+        return member
 
     def listing(self, key: str) -> list[object]:
         """Return a list."""

@@ -95,7 +95,7 @@ class Money:
         >>> Money.rounded(Decimal("888.4879"), rounding=Rounding.HALF_EVEN)
         Money('888.49')
         """
-        if not isinstance(amount, Decimal) or not amount.is_finite():
+        if type(amount) is not Decimal or not amount.is_finite():
             raise InvalidAmountError(f"Only a finite Decimal can be rounded, not {amount!r}.")
         cents = round_to_multiple(amount * MINOR_UNITS, multiple=Decimal(1), rounding=rounding)
         return cls(int(cents))
@@ -151,11 +151,11 @@ class Money:
             raise AssertionError("The parts of a split must re-add to the whole.")
         return parts
 
-    def __add__(self, other: Money) -> Money:
+    def __add__(self, other: object) -> Money:
         """Return the sum."""
         return Money(self.cents + other.cents) if isinstance(other, Money) else NotImplemented
 
-    def __sub__(self, other: Money) -> Money:
+    def __sub__(self, other: object) -> Money:
         """Return the difference."""
         return Money(self.cents - other.cents) if isinstance(other, Money) else NotImplemented
 

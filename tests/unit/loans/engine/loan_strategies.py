@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -98,52 +99,62 @@ def histories(
     for number in range(1, draw(st.integers(0, most)) + 1):
         day = of.disbursement_date + dt.timedelta(days=draw(st.integers(0, 500)))
         kind = draw(st.sampled_from(kinds))
-        events.append(_event(draw, of, kind, number, day, events))
+        name = {"event_id": f"e{number}", "effective_date": day, "sequence": number}
+        targets = [event.event_id for event in events if isinstance(event, Repaid)]
+        if kind == "reversed" and targets:
+            events.append(Reversed(**name, of=draw(st.sampled_from(targets))))
+        else:
+            events.append(_EVENTS.get(kind, _repaid)(draw, of, name))
     return tuple(events)
 
 
-def _event(
-    draw: st.DrawFn, of: LoanTerms, kind: str, number: int, day: dt.date, before: list[Event]
-) -> Event:
-    name, money = f"e{number}", st.integers(1, max(of.principal.cents, 2)).map(Money)
-    common = {"event_id": name, "effective_date": day, "sequence": number}
-    small = st.integers(0, 5000).map(Money)
-    if kind == "refunded":
-        return Refunded(**common, amount=draw(small.filter(bool)))
-    if kind == "waived":
-        return Waived(
-            **common,
-            principal=draw(small),
-            interest=draw(small),
-            fees=draw(small),
-            penalty=draw(small),
-        )
-    if kind == "plan":
-        return PlanChanged(
-            **common,
-            annual_rate=draw(st.sampled_from((Decimal(0), of.annual_rate))),
-            installment_count=draw(st.integers(1, 15)),
-            first_due_date=day + dt.timedelta(days=draw(st.integers(1, 60))),
-            period=of.period,
-            method=draw(st.sampled_from([m for m in Method if m is not Method.FLAT])),
-            waived_penalty=draw(small),
-            waived_interest=draw(small),
-            interest_free_until=draw(
-                st.none() | st.integers(0, 120).map(lambda n: day + dt.timedelta(days=n))
-            ),
-        )
-    if kind == "moved":
-        return DueDateMoved(
-            **common, number=1, payable_through=day + dt.timedelta(days=draw(st.integers(0, 30)))
-        )
-    if kind == "disputed":
-        return Disputed(**common, number=1)
-    if kind == "resolved":
-        return DisputeResolved(**common, of=f"e{max(number - 1, 1)}")
-    if kind == "off":
-        return ChargedOff(**common)
-    targets = [e.event_id for e in before[1:] if isinstance(e, Repaid)]
-    if kind == "reversed" and targets:
-        return Reversed(**common, of=draw(st.sampled_from(targets)))
+_SMALL = st.integers(0, 5000).map(Money)
+Name = dict[str, Any]
+
+
+def _repaid(draw: st.DrawFn, of: LoanTerms, name: Name) -> Event:
     effect = draw(st.none() | st.sampled_from(PrepaymentEffect))
-    return Repaid(**common, amount=draw(money), prepayment=effect)
+    amount = draw(st.integers(1, max(of.principal.cents, 2)).map(Money))
+    return Repaid(**name, amount=amount, prepayment=effect)
+
+
+def _refunded(draw: st.DrawFn, of: LoanTerms, name: Name) -> Event:
+    return Refunded(**name, amount=draw(_SMALL.filter(bool)))
+
+
+def _waived(draw: st.DrawFn, of: LoanTerms, name: Name) -> Event:
+    amounts = {key: draw(_SMALL) for key in ("principal", "interest", "fees", "penalty")}
+    return Waived(**name, **amounts)
+
+
+def _plan(draw: st.DrawFn, of: LoanTerms, name: Name) -> Event:
+    day = name["effective_date"]
+    return PlanChanged(
+        **name,
+        annual_rate=draw(st.sampled_from((Decimal(0), of.annual_rate))),
+        installment_count=draw(st.integers(1, 15)),
+        first_due_date=day + dt.timedelta(days=draw(st.integers(1, 60))),
+        period=of.period,
+        method=draw(st.sampled_from([m for m in Method if m is not Method.FLAT])),
+        waived_penalty=draw(_SMALL),
+        waived_interest=draw(_SMALL),
+        interest_free_until=draw(
+            st.none() | st.integers(0, 120).map(lambda n: day + dt.timedelta(days=n))
+        ),
+    )
+
+
+def _moved(draw: st.DrawFn, of: LoanTerms, name: Name) -> Event:
+    through = name["effective_date"] + dt.timedelta(days=draw(st.integers(0, 30)))
+    return DueDateMoved(**name, number=1, payable_through=through)
+
+
+_EVENTS = {
+    "refunded": _refunded,
+    "waived": _waived,
+    "plan": _plan,
+    "moved": _moved,
+    "disputed": lambda draw, of, name: Disputed(**name, number=1),
+    "resolved": lambda draw, of, name: DisputeResolved(**name, of=f"e{name['sequence'] - 1}"),
+    "off": lambda draw, of, name: ChargedOff(**name),
+}
