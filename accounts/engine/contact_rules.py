@@ -1,6 +1,6 @@
 """May this person be contacted now, this way, for this purpose: every message passes here.
 
-Rule ids and sources stand in docs/contact.md. In short, all times local to the person:
+All times are local to the person:
 CC-01 no collection contact between 22:00 and 08:00 (China Banking Association, guideline on
 collecting personal consumer loans, 2026-01-30; GB/T 45251-2025); CC-03 at most 6 attempts a day;
 CC-04 at most 3 conversations a day; CC-16 an opt-out of a channel is kept; CC-19 no collection

@@ -69,6 +69,34 @@ def chosen_by_keys(data: Any) -> bool:  # noqa: ANN401 - a form's data, of sever
     return type(data) is dict
 
 
+class CodeField:
+    """Gives a form of allauth a code box that opens the number keys and fills itself in."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - allauth's options.
+        super().__init__(*args, **kwargs)
+        self.fields["code"].widget = forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "10"}
+        )
+
+
+class ConfirmLoginCodeForm(CodeField, allauth_forms.ConfirmLoginCodeForm):
+    """Asks for the code to sign in."""
+
+
+class ConfirmEmailForm(CodeField, allauth_forms.ConfirmEmailVerificationCodeForm):
+    """Asks for the code that proves an e-mail address."""
+
+
+class ConfirmPasswordResetForm(CodeField, allauth_forms.ConfirmPasswordResetCodeForm):
+    """Asks for the code that allows a new password."""
+
+
+class ConfirmPhoneForm(CodeField, allauth_forms.VerifyPhoneForm):
+    """Asks for the code that proves a phone number."""
+
+
 class LoginForm(allauth_forms.LoginForm):
     """Number or address with a password; without the password a code is sent instead."""
 
