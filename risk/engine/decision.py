@@ -173,7 +173,7 @@ class _Subject:
         offered_price = _price(case, grade, score, installment)
         verdicts = (
             *knockouts,
-            _score_verdict(score, grade),
+            _score_verdict(score, grade, knockouts),
             *offer.verdicts,
             _price_verdict(offered_price),
         )
@@ -367,10 +367,17 @@ def _limit_verdict(
     )
 
 
-def _score_verdict(score: Score, grade: GradeRule | None) -> Verdict:
-    """Return what the score says; its reasons are the features that cost the most points."""
+def _score_verdict(
+    score: Score, grade: GradeRule | None, knockouts: tuple[Verdict, ...]
+) -> Verdict:
+    """Return what the score says; its reasons are the features that cost the most points.
+
+    A low score that unknown facts may have caused says nothing: it neither declines nor explains.
+    """
     if grade is not None and grade.automatic:
         return Verdict(rule=Rule.SCORE, result=Result.PASS)
+    if any(each.rule is Rule.COMPLETENESS and each.reasons for each in knockouts):
+        return Verdict(rule=Rule.SCORE, result=Result.UNKNOWN)
     lost = score.by_points_lost()[:MAX_ADVERSE_REASONS]
     return Verdict(
         rule=Rule.SCORE,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from risk.engine.decision import Counterfactual, Decision, Outcome, decide
-from risk.engine.facts import Employment
+from risk.engine.facts import ApplicantFacts, Employment
 from risk.engine.knockouts import Result, Rule
 from risk.engine.policy import PolicyError
 from risk.engine.reasons import Effect, ReasonCode
@@ -182,6 +182,19 @@ def test_an_unknown_fact_goes_to_a_person_and_is_named(fact: str) -> None:
     assert made.approved_amount is None
     unknown = made.reasons[0]
     assert (unknown.code, dict(unknown.detail)) == (ReasonCode.FACT_UNKNOWN, {"facts": fact})
+
+
+def test_knowing_nothing_goes_to_a_person_too() -> None:
+    made = decide(
+        facts=ApplicantFacts(),
+        request=loan_request(),
+        policy=cn_policy(),
+        scorecard=expert_card(),
+        installment_for=largest_installment,
+    )
+    assert (made.outcome, result_of(made, Rule.SCORE)) == (Outcome.REFER, Result.UNKNOWN)
+    assert codes(made) == ["FACT_UNKNOWN"]
+    assert made.limit == Money.zero()
 
 
 def test_a_smaller_affordable_offer_comes_before_a_decline() -> None:
