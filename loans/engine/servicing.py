@@ -273,7 +273,7 @@ def _state_of(
         as_of=as_of,
         status=_status(fold, closed=closed, late=late, credit=credit),
         installments=installments,
-        totals=_totals(fold, installments),
+        totals=_totals(fold),
         outstanding=owed,
         unbilled=unbilled,
         due_now=due_now,
@@ -411,6 +411,7 @@ def _repayments(
 def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
     """Return all rows; those to come as they will be when nothing else happens."""
     if not fold.plans:
+        fold = Fold(fold.terms)
         fold.disburse(fold.terms.disbursement_date)
     billed = {id(row) for row in fold.rows if row.billed}
     fold.projecting = True
@@ -460,8 +461,7 @@ def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextD
     return None
 
 
-def _totals(fold: Fold, installments: Sequence[InstallmentState]) -> StateTotals:
-    del installments
+def _totals(fold: Fold) -> StateTotals:
     return StateTotals(
         scheduled=_buckets(
             _sum_parts(
