@@ -193,9 +193,10 @@ class Supervisor:
                 _end_group(process.pid, grace_seconds=_GRACE_SECONDS)
             process.wait()
         if process.returncode:
+            # What a shown step had to say stands above already.
             words = processes.tail(log, lines=_LAST_LINES)
             command = " ".join(step.arguments)
-            raise EmbeddedError(f"{step.title} failed ({command}):\n{words}")
+            raise EmbeddedError(f"{step.title} failed ({command}).\n{words}".rstrip())
 
     def _start(self, part: Part) -> None:
         self._check_stop()
