@@ -18,6 +18,7 @@ WITHOUT_SERVERS = frozenset(
         "check",
         "collectstatic",
         "compilemessages",
+        "decide",
         "diffsettings",
         "findstatic",
         "help",

@@ -20,6 +20,10 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 
 
+# Nothing that a document states is as large as ten to this power.
+MAX_EXPONENT = 15
+
+
 class DocumentError(ValueError):
     """A document does not say what it has to say; the message names the place."""
 
@@ -92,6 +96,8 @@ def count(value: object, where: str) -> int:
     number = whole(value, where)
     if number < 0:
         raise DocumentError(f"{where} must not be negative, but is {number}.")
+    if number >= 10**MAX_EXPONENT:
+        raise DocumentError(f"{where} is too large.")
     return number
 
 
@@ -102,6 +108,8 @@ def decimal(value: object, where: str) -> Decimal:
             number = Decimal(value)
         except InvalidOperation:
             number = Decimal("NaN")
+        if number.is_finite() and abs(number.adjusted()) >= MAX_EXPONENT:
+            raise DocumentError(f"{where} is too large or too small.")
         if number.is_finite():
             return number
     raise DocumentError(f'{where} must be a decimal number such as "0.18", not {value!r}.')
@@ -117,15 +125,13 @@ def fraction(value: object, where: str) -> Decimal:
 
 def money(value: object, where: str) -> Money:
     """Return an amount of at most two places that is not negative."""
-    if isinstance(value, str | Decimal) or type(value) is int:
-        try:
-            amount = Money.parse(str(value))
-        except InvalidAmountError as error:
-            raise DocumentError(f"{where} must be an amount: {error}") from error
-        if amount.cents < 0:
-            raise DocumentError(f"{where} must not be negative, but is {amount}.")
-        return amount
-    raise DocumentError(f'{where} must be an amount such as "1234.50", not {value!r}.')
+    try:
+        amount = Money.parse(str(decimal(value, where)))
+    except InvalidAmountError as error:
+        raise DocumentError(f"{where} must be an amount: {error}") from error
+    if amount.cents < 0:
+        raise DocumentError(f"{where} must not be negative, but is {amount}.")
+    return amount
 
 
 def day(value: object, where: str) -> date:
