@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
 from django.db.models import Prefetch
 
 from education.engine.calculator import LoanOffer
 from education.models import Language, Lesson, LessonText, QuizAttempt, QuizQuestion
 from loans.engine.terms import DayCount
+from loans.selectors.products import CALCULATOR_PRODUCT, calculator_rate, offered_version
 from zhixin.shared.money import Money, Rounding
 
-# The personal-credit product as the calculator shows it.
-OFFER = LoanOffer(
-    annual_rate=Decimal("0.18"),
-    day_count=DayCount.THIRTY_360,
-    rounding=Rounding.HALF_EVEN,
-    usual_months=(3, 6, 9, 12, 18, 24, 36),
-)
-AMOUNT_MIN = Money.parse("1000")
-AMOUNT_MAX = Money.parse("200000")
 AMOUNT_START = Money.parse("12000")
 MONTHS_START = 12
 
@@ -61,15 +52,31 @@ class LessonPage:
     next_card: LessonCard | None
 
 
+class NothingOfferedError(LookupError):
+    """The personal credit loan is not offered on that date."""
+
+
 def calculator_product(*, on: date) -> CalculatorProduct:
-    """Return the product and list rate that are on offer on the date `on`."""
+    """Return the personal credit loan with its list rate, as offered on the date `on`.
+
+    Raises NothingOfferedError when it is not offered.
+    """
+    version = offered_version(CALCULATOR_PRODUCT, on=on)
+    if version is None:
+        raise NothingOfferedError(CALCULATOR_PRODUCT)
+    months = tuple(sorted(version.installment_counts))
     return CalculatorProduct(
-        offer=OFFER,
-        amount_min=AMOUNT_MIN,
-        amount_max=AMOUNT_MAX,
+        offer=LoanOffer(
+            annual_rate=calculator_rate(on=on),
+            day_count=DayCount(version.day_count),
+            rounding=Rounding(version.rounding),
+            usual_months=months,
+        ),
+        amount_min=version.minimum_amount,
+        amount_max=version.maximum_amount,
         amount_start=AMOUNT_START,
-        months_min=min(OFFER.usual_months),
-        months_max=max(OFFER.usual_months),
+        months_min=months[0],
+        months_max=months[-1],
         months_start=MONTHS_START,
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -217,7 +218,7 @@ def test_a_lesson_without_translation_is_shown_as_it_is(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("/", 2), ("/calculator/", 0), ("/learn/", 2), ("/learn/true-cost/", 5)],
+    [("/", 4), ("/calculator/", 2), ("/learn/", 2), ("/learn/true-cost/", 7)],
 )
 def test_query_counts(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries, path: str, queries: int
@@ -231,5 +232,5 @@ def test_query_counts(
 
 def test_the_calculator_shows_the_personal_credit_loan() -> None:
     product = selectors.calculator_product(on=dt.date(2026, 11, 23))
-    assert str(product.offer.annual_rate) == "0.18"
+    assert product.offer.annual_rate == Decimal("0.18")
     assert (str(product.amount_min), str(product.amount_max)) == ("1000.00", "200000.00")
