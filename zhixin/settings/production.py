@@ -13,6 +13,10 @@ PERSONAL_DATA_KEYS = env.secret("PERSONAL_DATA_KEYS", minimum_length=44).split("
 PERSONAL_DATA_DIGEST_KEY = env.secret("PERSONAL_DATA_DIGEST_KEY", minimum_length=32)
 
 ALLOWED_HOSTS = env.required("ALLOWED_HOSTS").split(",")
+SITE_URL = env.optional("SITE_URL", f"https://{ALLOWED_HOSTS[0]}")
+# Rate limits count callers by the address that the proxies in front report.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", default=1)
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
 DATABASES = {"default": database_from_url(env.required("DATABASE_URL"))}
 REDIS_URL = env.required("REDIS_URL")

@@ -36,6 +36,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "risk.*:view",
             "accounts.view_borrowerprofile",
             "accounts.view_incomeproof",
+            "accounts.verify_incomeproof",
         }
     ),
     Role.COLLECTOR: frozenset(
