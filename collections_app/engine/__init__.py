@@ -1,0 +1,1 @@
+"""Pure calculation of budgets and plans: no database, no clock."""
