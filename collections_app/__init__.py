@@ -1,1 +1,1 @@
-"""Overdue work and negotiation. (The suffix keeps clear of the standard library's collections.)"""
+"""Overdue work and negotiation; the suffix keeps clear of the standard library's collections."""
