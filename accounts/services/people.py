@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from zhixin.shared.errors import DomainError
+from zhixin.shared.permissions import Role
+
+
+class StaffAlreadyExistsError(DomainError):
+    """Somebody has this phone number or e-mail address already."""
+
+
+class UnableToCreateStaffError(DomainError):
+    """The role has no group yet: `manage.py sync_roles` makes the groups."""
 
 
 def register_person(
@@ -31,6 +43,32 @@ def register_person(
         )
         if user.email:
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        return user
+
+
+def create_staff(
+    *, role: Role, password: str, phone: str | None = None, email: str | None = None
+) -> User:
+    """Make a member of staff who holds `role`; the phone number is E.164.
+
+    Nobody becomes staff by the account they borrow with, so a number or an address that is known
+    already raises StaffAlreadyExistsError; a role without a group UnableToCreateStaffError.
+    """
+    with transaction.atomic():
+        taken = User.objects.none()
+        if phone:
+            taken |= User.objects.filter(phone=phone)
+        if email:
+            taken |= User.objects.filter(email=email.lower())
+        if taken.exists():
+            raise StaffAlreadyExistsError(_("This phone number or e-mail address is taken."))
+        group = Group.objects.filter(name=role.value).first()
+        if group is None:
+            raise UnableToCreateStaffError(
+                _("There is no group for this role yet. Run sync_roles first.")
+            )
+        user = register_person(phone=phone, email=email, password=password, is_staff=True)
+        user.groups.add(group)
         return user
 
 
