@@ -7,12 +7,14 @@ import decimal
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import NoReturn, TypeVar, cast
+from typing import Final, NoReturn, TypeVar, cast
 
 from zhixin.shared.money import InvalidAmountError, Money
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2200
 
 
 class InvalidInputError(ValueError):
@@ -116,9 +118,12 @@ class Reader:
         if not isinstance(value, str):
             self.fail(key, f"{value!r} is not a date", mend)
         try:
-            return dt.date.fromisoformat(value)
+            date = dt.date.fromisoformat(value)
         except ValueError:
             self.fail(key, f"{value!r} is not a date", mend)
+        if not _FIRST_YEAR <= date.year <= _LAST_YEAR:
+            self.fail(key, f"{value} is not from {_FIRST_YEAR} to {_LAST_YEAR}", mend)
+        return date
 
     def choice(self, key: str, kind: type[Choice]) -> Choice:
         """Return a member of the enumeration."""

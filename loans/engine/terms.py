@@ -371,6 +371,14 @@ def _check_dates(terms: LoanTerms) -> None:
             f"Write a date after {terms.disbursement_date}, or null",
         )
 
+    start = terms.first_due_date or terms.disbursement_date
+    try:
+        add_periods(
+            start, terms.installment_count, every=terms.period.every, unit=terms.period.unit
+        )
+    except (ValueError, OverflowError):
+        _refuse("installment_count", "leads beyond the calendar", "Write fewer installments")
+
 
 def _check_rules(terms: LoanTerms) -> None:
     if sorted(terms.allocation) != sorted(Bucket):

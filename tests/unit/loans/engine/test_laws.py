@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import sys
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from loan_strategies import histories, terms
 
 from loans.engine.events import event_from_json

@@ -1,0 +1,170 @@
+"""The commands as an operator meets them: a process, no database, one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from loans.engine.cases import (
+    InvalidCaseError,
+    answer_annualized_cost,
+    answer_replay,
+    answer_text,
+)
+
+ROOT = Path(__file__).parents[2]
+TERMS = {
+    "principal": "10000.00",
+    "annual_rate": "0.12",
+    "method": "EQUAL_INSTALLMENT",
+    "installment_count": 12,
+    "period": {"every": 1, "unit": "MONTH"},
+    "day_count": "THIRTY_360",
+    "disbursement_date": "2024-01-01",
+    "rounding": "HALF_EVEN",
+}
+PERIODS = [("-100", 0), ("230", 1), ("-132", 2)]
+
+
+def run(command: str, data: object) -> subprocess.CompletedProcess[str]:
+    text = data if isinstance(data, str) else json.dumps(data)
+    return subprocess.run(
+        [sys.executable, "manage.py", command, "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=120,
+    )
+
+
+def replay_case(**changes: Any) -> dict[str, Any]:
+    return {"id": "one", "terms": TERMS | changes}
+
+
+def with_event(**event: Any) -> dict[str, Any]:
+    return replay_case() | {"events": [{"type": "REPAYMENT", "id": "a"} | event]}
+
+
+def test_a_case_alone_is_answered_alone() -> None:
+    case = replay_case() | {
+        "events": [
+            {"type": "REPAYMENT", "id": "p", "date": "2024-02-01", "amount": "888.49"},
+            {"type": "REPAYMENT", "id": "q", "date": "2024-02-10", "amount": "100.00"},
+            {"type": "REVERSAL", "of": "q", "date": "2024-02-12"},
+        ],
+        "as_of": "2024-02-15",
+    }
+    done = run("replay", case)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert answer["id"] == "one"
+    assert answer["status"] == "ACTIVE"
+    assert answer["payoff_amount"] == "9255.98"
+    assert answer["outstanding"]["principal"] == "9211.51"
+    assert answer["annualized_cost_pct"] == "12.682631"
+    assert answer["installments"][0]["paid"] == "888.49"
+    assert answer["totals"]["total"] == "10661.86"
+    lines = [line for line in answer["lines"] if line["of"] == "accrued_interest"]
+    assert [(line["amount"], line["days"]) for line in lines] == [
+        ("44.46935862", 14),
+        ("0.00064138", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        (replay_case(principal="1.234"), "case one: terms.principal: '1.234' has more than two"),
+        (replay_case(principal="0"), "case one: terms.principal: 0.00 is not positive"),
+        (replay_case(annual_rate="x"), "case one: terms.annual_rate: 'x' is not a number"),
+        (replay_case(annual_rate=True), "case one: terms.annual_rate: True is not an exact"),
+        (replay_case(method="LEVEL"), "case one: terms.method: 'LEVEL' is unknown"),
+        (replay_case(installment_count=0), "case one: terms.installment_count: 0 is not"),
+        (replay_case(grace_principal_periods=12), "case one: terms.grace_principal_periods: 12"),
+        (replay_case(first_due_date="2024-01-01"), "case one: terms.first_due_date: 2024-01-01"),
+        (replay_case(disbursement_date="1/2/24"), "case one: terms.disbursement_date: '1/2/24'"),
+        (replay_case(disbursement_date="9999-12-01"), "case one: terms.disbursement_date"),
+        (
+            replay_case(installment_count=1200, period={"every": 366, "unit": "MONTH"}),
+            "case one: terms.installment_count: leads beyond the calendar",
+        ),
+        (replay_case(colour="red"), "case one: terms.colour: is an unknown key"),
+        ({"id": "one"}, "case one: terms: is missing"),
+        ({"terms": TERMS}, "case 1: id: is missing"),
+        (replay_case() | {"event": []}, "case one: event: is an unknown key"),
+        (with_event(date="2024-02-01"), "case one: events[0].amount: is missing"),
+        (with_event(date="2024-02-01", amount="-1"), "case one: events[0].amount: -1.00 is not"),
+        (with_event(date="2023-02-01", amount="1"), "case one: event.date: 'a' counts from"),
+        (with_event(type="GIFT"), "case one: events[0].type: 'GIFT' is unknown"),
+        ({"cases": [replay_case(), 3]}, "case 2: is not an object"),
+        ({"cases": 3}, "input: cases: is not a list"),
+        ("[1", "input: is not JSON at line 1"),
+        ('{"id": "a", "id": "b"}', "input: id: stands twice in one object"),
+        ("[" * 100_000, "input: is nested too deeply"),
+    ],
+)
+def test_a_malformed_case_gets_one_line(case: object, message: str) -> None:
+    text = case if isinstance(case, str) else json.dumps(case)
+    with pytest.raises(InvalidCaseError) as caught:
+        answer_text(text, answer_replay)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["replay", "annualized_cost"])
+def test_a_mistake_is_one_line_on_stderr_and_exit_2(command: str) -> None:
+    done = run(command, {"cases": [{"id": "one", "colour": "red"}]})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "case one: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_is_one_line_and_exit_2() -> None:
+    with pytest.raises(CommandError, match="nothing-here: No such file") as caught:
+        call_command("replay", "nothing-here")
+    assert caught.value.returncode == 2
+
+
+def flows(method: str = "EFFECTIVE", **more: Any) -> dict[str, Any]:
+    listed = [{"amount": amount, "period": period} for amount, period in PERIODS]
+    return {"id": "one", "method": method, "flows": listed} | more
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        (flows("NOMINAL"), "case one: periods_per_year: is missing"),
+        (flows("NOMINAL", periods_per_year=0), "case one: periods_per_year: 0 is not positive"),
+        (flows("APR"), "case one: method: 'APR' is unknown"),
+        (flows(flows=[{"amount": "1"}]), "case one: flows[0].years: does not place"),
+        (flows(flows=[{"amount": "1", "years": "1/0"}]), "case one: flows[0].years: '1/0'"),
+        (flows(flows={}), "case one: flows: {} is not a list"),
+    ],
+)
+def test_malformed_flows_get_one_line(case: object, message: str) -> None:
+    with pytest.raises(InvalidCaseError) as caught:
+        answer_text(json.dumps(case), answer_annualized_cost)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_flows_without_a_single_answer_get_an_error_and_no_number() -> None:
+    good = flows(flows=[{"amount": "-100", "years": "0"}, {"amount": "110", "years": "1"}])
+    none = flows(flows=[{"amount": "100", "years": "0"}], id="none")
+    done = run("annualized_cost", {"cases": [good, flows(id="two"), none]})
+    assert done.returncode == 2
+    answers = json.loads(done.stdout)["cases"]
+    assert answers[0] == {"id": "one", "annualized_cost_pct": "10.000000"}
+    assert set(answers[1]) == set(answers[2]) == {"id", "error"}
+    assert "More than one rate may balance the flows" in answers[1]["error"]
+    assert "No rate balances the flows" in answers[2]["error"]
+    assert len(done.stderr.splitlines()) == 1
