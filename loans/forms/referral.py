@@ -7,6 +7,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from loans.forms.repay import AmountField
 from loans.models.application import APPROVAL_REASONS, DECLINE_REASONS, DecisionReason
@@ -30,6 +35,7 @@ class RulingForm(forms.Form):
     amount = AmountField(
         label=_("Approved amount"),
         required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=_("Less than asked for is a smaller offer. Leave it out to decline."),
     )
     reason = forms.ChoiceField(
@@ -45,13 +51,14 @@ class RulingForm(forms.Form):
                 [(reason.value, reason.label) for reason in DECLINE_REASONS],
             ),
         ],
+        widget=UnfoldAdminSelectWidget,
         error_messages={"required": _("Choose the reason that drove the decision.")},
     )
     note = forms.CharField(
         label=_("Note for the file"),
         max_length=NOTE_LENGTH,
         help_text=_("What you looked at. The applicant may ask to see it."),
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
     def __init__(self, *args: Any, requested: Money, **kwargs: Any) -> None:  # noqa: ANN401
