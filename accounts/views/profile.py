@@ -178,6 +178,9 @@ def profile(request: HttpRequest) -> HttpResponse:
     user = _person(request)
     done = done_steps(user)
     missing = profile_completeness(user)
+    if not missing and "profile_return_to" in request.session:
+        # The proof of income was skipped on the way to an application.
+        return redirect(str(request.session.pop("profile_return_to")))
     steps = [
         {
             "step": step,
@@ -276,7 +279,8 @@ def _after(request: HttpRequest, place: ProfileStep) -> str:
     later = _ORDER[_ORDER.index(place) + 1 :]
     following = next((step for step in later if step not in done), None)
     if following is None:
-        return reverse("accounts:profile")
+        # Whoever needed a whole profile (an application) gets the person back.
+        return str(request.session.pop("profile_return_to", reverse("accounts:profile")))
     return reverse("accounts:profile_step", args=[following.value])
 
 

@@ -221,6 +221,7 @@ def _elsewhere(request: HttpRequest, user: User) -> HttpResponse | None:
         return _to_decision(application)
     missing = profile_completeness(user)
     if not missing:
+        request.session.pop(RETURN_KEY, None)
         return None
     request.session[RETURN_KEY] = reverse("loans:apply")
     messages.info(
