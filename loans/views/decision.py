@@ -28,9 +28,12 @@ from loans.services.applications import (
     offer_lapses_on,
     withdraw_application,
 )
-from risk.selectors.assessments import explain_assessment
+from risk.selectors.assessments import DecisionExplanation, explain_assessment
 from zhixin.shared import clock
 from zhixin.shared.permissions import borrower_required
+
+# More reasons are not read (conduct DP-08: up to four is practice).
+MOST_REASONS = 4
 
 
 @require_safe
@@ -107,16 +110,27 @@ def _usual_amount(application: LoanApplication) -> dict[str, str]:
     return {} if amount is None else {"amount": str(amount).removesuffix(".00")}
 
 
+def _reasons(explanation: DecisionExplanation | None, state: str) -> list[dict[str, str]]:
+    """Return at most four reasons: of a yes what helped first, otherwise what stood against it."""
+    if explanation is None:
+        return []
+    helpful = [{"tone": "good", "text": text} for text in explanation.helpful]
+    adverse = [{"tone": "soon", "text": text} for text in explanation.adverse]
+    if state == ApplicationState.APPROVED:
+        return [*helpful[: MOST_REASONS - min(len(adverse), 2)], *adverse][:MOST_REASONS]
+    return [*adverse, *helpful][:MOST_REASONS]
+
+
 def _decision_page(
     request: HttpRequest, application: LoanApplication, form: TakeForm
 ) -> HttpResponse:
     today = business_date()
+    explanation = explain_assessment(application.assessment) if application.assessment else None
     context: dict[str, Any] = {
         "application": application,
         "product": application.product_version.product,
-        "explanation": (
-            None if application.assessment is None else explain_assessment(application.assessment)
-        ),
+        "explanation": explanation,
+        "reasons": _reasons(explanation, application.state),
         "form": form,
         "agreement": agreement_of(application),
         **_offer(application, today),
