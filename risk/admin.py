@@ -180,7 +180,7 @@ class AssessmentAdmin(RecordsReads):
         """Return the applicant, masked."""
         return str(assessment.subject)
 
-    @display(  # type: ignore[untyped-decorator]  # The theme has no types.
+    @display(
         description=_("outcome"),
         label={
             str(OUTCOME_LABELS[Outcome.APPROVE]): "success",

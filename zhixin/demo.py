@@ -1,8 +1,8 @@
 """The demo book: a dozen borrowers whose stories have happened by the services themselves.
 
 The book begins some months before today and is lived through day by day: people apply, sign, pay,
-miss, pay off; the nights close in between. Nothing is written past a service, but the bank: its word
-on each transfer is given here, since the sandbox is not running yet when this is made.
+miss, pay off; the nights close in between. Nothing is written past a service. The bank's word on
+each transfer is given here, since the sandbox is not running yet when this is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -190,7 +191,7 @@ class DemoBook:
     """Lives the stories through, from `today` − DAYS_BEFORE to `today`."""
 
     today: datetime.date
-    say: Callable[[str], None]
+    progress: Callable[[datetime.date], object]
     plans: dict[datetime.date, list[Callable[[], None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -200,18 +201,17 @@ class DemoBook:
         """Return ten in the morning of the day that is being lived."""
         return datetime.datetime.combine(self.date, datetime.time(10), tzinfo=SHANGHAI)
 
-    def make(self) -> list[str]:
-        """Make everything in one transaction; return the lines of the sign-ins."""
+    def make(self) -> None:
+        """Make everything in one transaction."""
         with transaction.atomic():
             self.date = self.today - datetime.timedelta(days=DAYS_BEFORE)
             BusinessDay.objects.update(current_date=self.date, advanced_at=self.at())
-            lines = self._make_staff() + self._plan_borrowers()
+            self._make_staff()
+            self._plan_borrowers()
             self._live()
-        return lines
 
-    def _make_staff(self) -> list[str]:
-        lines = ["Staff (admin: /admin/)"]
-        for phone, title, role in STAFF:
+    def _make_staff(self) -> None:
+        for phone, _title, role in STAFF:
             user = people.register_person(
                 phone=phone, password=PASSWORD, language="en", is_staff=True
             )
@@ -219,21 +219,13 @@ class DemoBook:
                 User.objects.filter(pk=user.pk).update(is_superuser=True)
             else:
                 user.groups.add(Group.objects.get(name=role))
-            lines.append(f"  {phone[3:]}  {PASSWORD}  {title}")
-        return lines
 
-    def _plan_borrowers(self) -> list[str]:
-        lines = ["Borrowers"]
+    def _plan_borrowers(self) -> None:
         for number, character in enumerate(CAST, start=1):
             user = self._make_borrower(number, character)
-            lines.append(f"  {user.phone[3:] if user.phone else ''}  {PASSWORD}  "
-                         f"{character.name}: {character.story}")
             if character.wish is not None:
                 signed_on = self._signing_date(character)
-                self.plans[signed_on].append(
-                    lambda user=user, character=character: self._apply(user, character)
-                )
-        return lines
+                self.plans[signed_on].append(partial(self._apply, user, character))
 
     def _signing_date(self, character: Character) -> datetime.date:
         if not character.signs:
@@ -252,14 +244,12 @@ class DemoBook:
             if self.date == self.today:
                 break
             self.date += datetime.timedelta(days=1)
-            close_days(
-                through=self.date, actor=NIGHT, clock=self.at, progress=lambda _step: None
-            )
-            self.say(self.date.isoformat())
+            close_days(through=self.date, actor=NIGHT, clock=self.at, progress=lambda _step: None)
+            self.progress(self.date)
 
     def _make_borrower(self, number: int, character: Character) -> User:
         at = self.at()
-        user = people.register_person(phone=f"+86138000000{number:02d}", password=PASSWORD)
+        user = people.register_person(phone=_phone(number), password=PASSWORD)
         actor = user.as_actor()
         profiles.save_identity(
             user=user,
@@ -343,21 +333,28 @@ class DemoBook:
     def _sign(self, user: User, application: LoanApplication) -> None:
         if application.state != ApplicationState.APPROVED:
             raise RuntimeError(f"The demo expects {user} to be approved, not {application.state}.")
-        own = {"application_id": application.pk, "borrower": user}
         sheet = show_cost_sheet(
-            **own, language="zh-hans", business_date=self.date, at=self.at()
+            application_id=application.pk,
+            borrower=user,
+            language="zh-hans",
+            business_date=self.date,
+            at=self.at(),
         )
         read_at = self.at() + datetime.timedelta(minutes=2)
         confirm_cost_sheet(
-            **own,
+            application_id=application.pk,
+            borrower=user,
             sheet_sha256=sheet.sha256,
             required_seconds=20,
             business_date=self.date,
             at=read_at,
         )
-        ready = prepare_agreement(**own, business_date=self.date)
+        ready = prepare_agreement(
+            application_id=application.pk, borrower=user, business_date=self.date
+        )
         sign_agreement(
-            **own,
+            application_id=application.pk,
+            borrower=user,
             content_sha256=ready.text.sha256,
             business_date=self.date,
             at=read_at,
@@ -427,6 +424,26 @@ class DemoBook:
                     at=self.at(),
                     keep_code=True,
                 )
+
+
+def sign_ins() -> list[str]:
+    """Return the lines that tell how to sign in as each person of the demo."""
+    staff = [f"  {phone[3:]}  {title}" for phone, title, _role in STAFF]
+    borrowers = [
+        f"  {_phone(number)[3:]}  {character.name}: {character.story}"
+        for number, character in enumerate(CAST, start=1)
+    ]
+    return [
+        f"Demo sign-ins, all with the password {PASSWORD}",
+        "Staff (admin: /admin/)",
+        *staff,
+        "Borrowers",
+        *borrowers,
+    ]
+
+
+def _phone(number: int) -> str:
+    return f"+86138000000{number:02d}"
 
 
 def _id_number(number: int) -> str:

@@ -22,4 +22,3 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if settings.DEVELOPER_PAGES:
     urlpatterns += [path("dev/", include("zhixin.developer_pages"))]
-

@@ -245,7 +245,8 @@ class LoanApplication(models.Model):
     @property
     def contract_amount(self) -> Money | None:
         """Return the principal that a contract would have: the choice, else the offer."""
-        return self.chosen_amount or self.approved_amount
+        amount: Money | None = self.chosen_amount or self.approved_amount
+        return amount
 
 
 class ApplicationStatusChange(AppendOnly):

@@ -119,8 +119,7 @@ class BankTransfer(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="transfer_amount_positive"),
             models.UniqueConstraint(
                 fields=["loan"],
-                condition=Q(purpose=TransferPurpose.DISBURSEMENT)
-                & ~Q(state=TransferState.FAILED),
+                condition=Q(purpose=TransferPurpose.DISBURSEMENT) & ~Q(state=TransferState.FAILED),
                 name="transfer_pays_out_once",
             ),
             models.CheckConstraint(

@@ -140,9 +140,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     state = loan_state(loan, as_of=as_of)
     shown = shown_installments(state)
     due_amount, due_date = _what_is_due(state)
-    events = list(
-        loan.events.select_related("transfer").order_by("effective_date", "sequence")
-    )
+    events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     return LoanPage(
         loan=loan,
         as_of=as_of,
@@ -178,8 +176,8 @@ def shown_installments(state: LoanState) -> list[InstallmentState]:
 def _repaid(loan: Loan, state: LoanState) -> Money:
     if state.status == LoanStatus.PENDING:
         return Money.zero()
-    repaid = loan.principal - state.outstanding.principal
-    return min(max(repaid, Money.zero()), loan.principal)
+    repaid: Money = loan.principal - state.outstanding.principal
+    return max(repaid, Money.zero())
 
 
 def _what_is_due(state: LoanState) -> tuple[Money, datetime.date | None]:
@@ -258,7 +256,7 @@ def _history(rows: Sequence[LoanEvent]) -> list[HistoryEntry]:
 
 def _tell(event: Event, row: LoanEvent) -> tuple[str, str, str, str]:
     """Return title, text, tone and icon of an event; the newest word on a kind stands here."""
-    amount = getattr(event, "amount", Money.zero())
+    amount: Money = getattr(event, "amount", Money.zero())
     said = {"amount": f"¥{amount.amount:,.2f}"}
     card = row.transfer.card_last_four if row.transfer else ""
     texts = {

@@ -18,8 +18,12 @@ from zhixin.shared.money import Money
 # Reasons of the bank in words a borrower can act on; any other is told in general.
 _REASONS = {
     "ACQ.BUYER_BALANCE_NOT_ENOUGH": gettext_lazy("There was not enough money in the account."),
-    "ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH": gettext_lazy("There was not enough money in the account."),
-    "PAYEE_CARD_INFO_ERROR": gettext_lazy("The bank does not know this card number with this name."),
+    "ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH": gettext_lazy(
+        "There was not enough money in the account."
+    ),
+    "PAYEE_CARD_INFO_ERROR": gettext_lazy(
+        "The bank does not know this card number with this name."
+    ),
     "CARD_BIN_ERROR": gettext_lazy("The bank does not know this card number."),
 }
 

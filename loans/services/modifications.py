@@ -44,9 +44,7 @@ def change_plan(
         )
 
     def make_event(event_id: str, sequence: int) -> Event:
-        return replace(
-            change, event_id=event_id, sequence=sequence, effective_date=business_date
-        )
+        return replace(change, event_id=event_id, sequence=sequence, effective_date=business_date)
 
     return record_event(
         loan=loan,

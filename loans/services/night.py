@@ -23,7 +23,14 @@ def bill_due_installments(
     due = Loan.objects.open().filter(
         installments__due_date=business_date, installments__paid_on__isnull=True
     )
-    return _refresh_each(due, business_date, "BILLED", actor, clock, report)
+    return _refresh_each(
+        due,
+        business_date=business_date,
+        reason="BILLED",
+        actor=actor,
+        clock=clock,
+        report=report,
+    )
 
 
 def age_overdue_loans(
@@ -37,11 +44,19 @@ def age_overdue_loans(
     late = Loan.objects.open().filter(
         installments__due_date__lt=business_date, installments__paid_on__isnull=True
     )
-    return _refresh_each(late, business_date, "AGED", actor, clock, report)
+    return _refresh_each(
+        late,
+        business_date=business_date,
+        reason="AGED",
+        actor=actor,
+        clock=clock,
+        report=report,
+    )
 
 
 def _refresh_each(
     loans: QuerySet[Loan],
+    *,
     business_date: datetime.date,
     reason: str,
     actor: Actor,

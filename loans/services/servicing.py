@@ -69,9 +69,7 @@ def record_event(
     )
     if isinstance(event, Disbursed):
         loan.disbursed_on = event.effective_date
-    refresh_loan(
-        loan=loan, as_of=business_date, event=row, reason=event.kind, actor=actor, at=at
-    )
+    refresh_loan(loan=loan, as_of=business_date, event=row, reason=event.kind, actor=actor, at=at)
     return row
 
 
@@ -160,7 +158,8 @@ def write_projection(*, loan: Loan, state: LoanState) -> None:
     project(loan, state)
     loan.save(update_fields=PROJECTED_FIELDS)
     rows = [installment_row(loan, installment) for installment in state.installments]
-    fields = [f.name for f in Installment._meta.concrete_fields if f.name not in _ROW_KEY]
+    columns = Installment._meta.concrete_fields  # noqa: SLF001 - Django's public way to them.
+    fields = [column.name for column in columns if column.name not in _ROW_KEY]
     Installment.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["loan", "number"], update_fields=fields
     )

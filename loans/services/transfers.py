@@ -189,7 +189,7 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
         if transfer.purpose == TransferPurpose.DISBURSEMENT
         else transfer.effective_date
     )
-    kinds = {
+    kinds: dict[TransferPurpose, type[Disbursed | Repaid | Refunded]] = {
         TransferPurpose.DISBURSEMENT: Disbursed,
         TransferPurpose.REPAYMENT: Repaid,
         TransferPurpose.REFUND: Refunded,

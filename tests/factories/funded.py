@@ -186,9 +186,7 @@ def word(
 
 def settle(transfer: BankTransfer, outcome: Outcome = Outcome.SUCCEEDED) -> BankTransfer:
     """Have the bank settle `transfer`; return it as it stands then."""
-    settle_transfer(
-        reference=str(transfer.public_id), word=word(transfer, outcome), at=SIGNED_AT
-    )
+    settle_transfer(reference=str(transfer.public_id), word=word(transfer, outcome), at=SIGNED_AT)
     transfer.refresh_from_db()
     return transfer
 

@@ -88,9 +88,7 @@ INSTALLED_APPS.append("django.forms")
 def database_from_url(url: str) -> dict[str, Any]:
     """Return Django's settings for a postgresql:// address (a socket folder may be ?host=…)."""
     parts = urlsplit(url)
-    options = dict(
-        pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair
-    )
+    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -19,9 +19,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 
 BANK_GATEWAY_URL = env.optional("BANK_GATEWAY_URL", "http://127.0.0.1:8010/gateway.do")
-BANK_PUBLIC_KEY_PEM = env.pem(
-    "BANK_PUBLIC_KEY_PEM", fallback=DATA_DIR / "bank" / "bank_public.pem"
-)
+BANK_PUBLIC_KEY_PEM = env.pem("BANK_PUBLIC_KEY_PEM", fallback=DATA_DIR / "bank" / "bank_public.pem")
 LENDER_PRIVATE_KEY_PEM = env.pem(
     "LENDER_PRIVATE_KEY_PEM", fallback=DATA_DIR / "bank" / "lender_private.pem"
 )

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from zhixin.shared.money import InvalidAmountError, Money
 
 
-class MoneyField(models.BigIntegerField):
+class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]  # Not generic at run time.
     """A settled amount: `Money` in Python, BIGINT minor units in the column `<name>_cents`.
 
     Refuses to save int, Decimal or float: rounding has to have happened, by name.
@@ -33,7 +33,7 @@ class MoneyField(models.BigIntegerField):
         """Return only the validators given: the bounds of BIGINT are numbers, not Money."""
         return [*self.default_validators, *self._validators]  # type: ignore[attr-defined]
 
-    def get_attname_column(self) -> tuple[str, str]:
+    def get_attname_column(self) -> tuple[str, str | None]:
         """Return the attribute's name and, unless one is given, `<name>_cents` for the column."""
         attribute, column = super().get_attname_column()
         return attribute, column if self.db_column else f"{attribute}_cents"
@@ -59,11 +59,7 @@ class MoneyField(models.BigIntegerField):
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
         """Return the cents to store; refuse everything that is not settled money."""
-        if (
-            value is not None
-            and not isinstance(value, Money)
-            and not hasattr(value, "as_sql")
-        ):
+        if value is not None and not isinstance(value, Money) and not hasattr(value, "as_sql"):
             raise TypeError(f"{self.name} stores Money, not {type(value).__name__}.")
         return super().get_db_prep_save(value, connection)
 
@@ -86,7 +82,7 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key.encode()) for key in keys])
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # Not generic at run time.
     """Personal data: plain text in Python, a Fernet token in the column.
 
     `settings.PERSONAL_DATA_KEYS` holds the keys, newest first. Cannot be searched; keep a keyed

@@ -61,8 +61,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {"accounts.*:view", "risk.*:view", "loans.*:view", "collections_app.*:view",
-         "education.*:view"}
+        {
+            "accounts.*:view",
+            "risk.*:view",
+            "loans.*:view",
+            "collections_app.*:view",
+            "education.*:view",
+        }
     ),
 }
 
@@ -91,9 +96,7 @@ def staff_required(permission: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(
-            request: HttpRequest, *args: object, **kwargs: object
-        ) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             user = request.user
             if not (user.is_active and user.is_staff and user.has_perm(permission)):
                 raise PermissionDenied

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -50,7 +52,9 @@ def yuan(text: str) -> Money:
     return Money.parse(text)
 
 
-def pay(loan: Loan, amount: str, *, key: str | None = None, on: datetime.date = SIGNED_ON):
+def pay(
+    loan: Loan, amount: str, *, key: str | None = None, on: datetime.date = SIGNED_ON
+) -> BankTransfer:
     return request_repayment(
         loan_id=loan.pk,
         owner_id=loan.borrower_id,
@@ -280,14 +284,14 @@ def test_a_night_that_was_killed_between_steps_goes_on() -> None:
     assert JournalEntry.objects.count() == entries
 
 
-def in_threads(count: int, work) -> list:
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     barrier = threading.Barrier(count)
 
-    def run(index: int):
+    def run(index: int) -> Any:
         try:
             barrier.wait()
             return work(index)
-        except Exception as error:  # noqa: BLE001 - the test looks at what each thread met.
+        except Exception as error:
             return error
         finally:
             connection.close()
@@ -319,9 +323,7 @@ def test_eight_threads_with_one_call_back_settle_once() -> None:
     loan, payout = signed_loan()
     verdicts = in_threads(
         8,
-        lambda _: settle_transfer(
-            reference=str(payout.public_id), word=word(payout), at=SIGNED_AT
-        ),
+        lambda _: settle_transfer(reference=str(payout.public_id), word=word(payout), at=SIGNED_AT),
     )
     assert sorted(verdicts) == [NoticeVerdict.APPLIED] + [NoticeVerdict.DUPLICATE] * 7
     assert LoanEvent.objects.filter(loan=loan).count() == 1
@@ -334,9 +336,7 @@ def test_a_payment_racing_the_night_is_neither_lost_nor_doubled() -> None:
     close_through(FIRST_DUE)
     transfer = pay(loan, "1066.19", on=FIRST_DUE)
     late = FIRST_DUE + datetime.timedelta(days=5)
-    results = in_threads(
-        2, lambda index: close_through(late) if index else settle(transfer).state
-    )
+    results = in_threads(2, lambda index: close_through(late) if index else settle(transfer).state)
     assert not [result for result in results if isinstance(result, Exception)]
     loan.refresh_from_db()
     assert (loan.status, loan.days_past_due) == (LoanStatus.ACTIVE, 0)
@@ -358,7 +358,7 @@ def run_sql(statement: str, *parameters: object) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "DELETE FROM {}"])
 def test_rows_of_record_refuse_change(table: str, statement: str) -> None:
     funded_loan()
-    with pytest.raises(DatabaseError, match="Cannot (update|delete)"):
+    with pytest.raises(DatabaseError, match=r"Cannot (update|delete)"):
         run_sql(statement.format(table))
 
 
@@ -371,6 +371,19 @@ def entry_of(loan: Loan, count: int) -> JournalEntry:
         actor_label="test",
         recorded_at=SIGNED_AT,
     )
+
+
+def book(entry: JournalEntry, *legs: tuple[str, int, int]) -> None:
+    """Write the legs, and have the deferred triggers look at once."""
+    for account, debit, credit in legs:
+        Posting.objects.create(
+            entry=entry,
+            loan=entry.loan,
+            account=account,
+            debit=Money(debit),
+            credit=Money(credit),
+        )
+    run_sql("SELECT 1")
 
 
 @pytest.mark.django_db
@@ -387,24 +400,14 @@ def entry_of(loan: Loan, count: int) -> JournalEntry:
 def test_an_entry_that_does_not_balance_is_refused(legs: list[tuple[str, int, int]]) -> None:
     loan = funded_loan()
     with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
-        entry = entry_of(loan, 2)
-        for account, debit, credit in legs:
-            Posting.objects.create(
-                entry=entry, loan=loan, account=account, debit=Money(debit), credit=Money(credit)
-            )
-        run_sql("SELECT 1")
+        book(entry_of(loan, 2), *legs)
 
 
 @pytest.mark.django_db
 def test_balanced_postings_cannot_be_added_to_an_old_entry() -> None:
-    loan = funded_loan()
-    entry = JournalEntry.objects.get(loan=loan)
+    entry = JournalEntry.objects.get(loan=funded_loan())
     with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
-        for debit, credit in ((5, 0), (0, 5)):
-            Posting.objects.create(
-                entry=entry, loan=loan, account="BANK", debit=Money(debit), credit=Money(credit)
-            )
-        run_sql("SELECT 1")
+        book(entry, ("BANK", 5, 0), ("BANK", 0, 5))
 
 
 @pytest.mark.django_db
