@@ -1,0 +1,1 @@
+"""What reads: the gate's word on calls, the work queue, the pages."""

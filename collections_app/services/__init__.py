@@ -1,0 +1,1 @@
+"""What writes: cases, contact notes, negotiation."""
