@@ -11,7 +11,7 @@ import datetime as dt
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 from typing import Final
@@ -45,8 +45,6 @@ BUCKET_INDEX: Final = {
     Bucket.PENALTY: PENALTY,
 }
 _NO_RATE: Final = Decimal(0)
-_PER_UNIT: Final = Context(prec=40)
-_CENTS: Final = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,16 +62,11 @@ class Plan:
     flat_base: int
     flat_rows: list[int]
 
-    def interest_per_unit(self, scale: tuple[int, int]) -> Decimal:
-        """Return what one cent costs in one unit of a row's scale, in major units."""
-        rate = self.terms.annual_rate * scale[0]
-        return _PER_UNIT.divide(rate, Decimal(scale[1] * _CENTS))
-
     @property
-    def penalty_per_unit(self) -> Decimal:
-        """Return what one overdue cent costs in one unit, in major units."""
-        year = UNITS_A_YEAR[self.terms.day_count]
-        return _PER_UNIT.divide(self.penalty_rate, Decimal(year * _CENTS))
+    def penalty_scale(self) -> tuple[int, int]:
+        """Return what a cent of overdue principal costs in a unit, in cents, as a ratio."""
+        numerator, denominator = exact_ratio(self.penalty_rate)
+        return numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
 
 
 class Row:
@@ -91,6 +84,7 @@ class Row:
         "fenced_since",
         "index",
         "interest",
+        "is_open",
         "kept_penalty",
         "moved",
         "number",
@@ -103,6 +97,8 @@ class Row:
         "principal",
         "scale",
         "settled_late",
+        "settled_penalty",
+        "settled_units",
         "spans",
         "start",
         "units",
@@ -152,30 +148,30 @@ class Row:
         self.waived = [0, 0, 0, 0]
         self.moved = [0, 0, 0, 0]
         self.billed = False
+        self.is_open = False
+        self.settled_units = 0
+        self.settled_penalty = 0
         self.paid_on: dt.date | None = None
         self.settled_late = 0
         self.fenced_since: dt.date | None = None
 
-    def penalty_ratio(self) -> tuple[int, int]:
-        """Return the row's accrued penalty in cents, unrounded, as a ratio."""
-        numerator, denominator = exact_ratio(self.plan.penalty_rate)
-        year = UNITS_A_YEAR[self.plan.terms.day_count]
-        return self.penalty_units * numerator, denominator * year
-
     def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
         """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""
-        numerator, denominator = exact_ratio(self.plan.penalty_rate)
-        terms = self.plan.terms
-        units = span_units(terms.day_count, day, day + dt.timedelta(days=1))
-        return base * units * numerator, denominator * UNITS_A_YEAR[terms.day_count]
+        numerator, denominator = self.plan.penalty_scale
+        units = span_units(self.plan.terms.day_count, day, day + dt.timedelta(days=1))
+        return base * units * numerator, denominator
 
     def penalty(self) -> int:
         """Return the penalty so far in cents: the rounded cumulative, and what a plan kept."""
         if not self.penalty_units:
             return self.kept_penalty
-        numerator, denominator = self.penalty_ratio()
-        rounding = self.plan.terms.rounding
-        return self.kept_penalty + round_ratio(numerator, denominator, rounding=rounding)
+        if self.settled_units != self.penalty_units:
+            numerator, denominator = self.plan.penalty_scale
+            self.settled_units = self.penalty_units
+            self.settled_penalty = round_ratio(
+                self.penalty_units * numerator, denominator, rounding=self.plan.terms.rounding
+            )
+        return self.kept_penalty + self.settled_penalty
 
     def interest_ratio(self) -> tuple[int, int]:
         """Return the row's own accrued interest in cents, unrounded, as a ratio."""
@@ -193,11 +189,19 @@ class Row:
 
     def owed(self) -> list[int]:
         """Return what is still to pay, by bucket."""
-        due = self.due()
+        paid, waived, moved = self.paid, self.waived, self.moved
         return [
-            due[bucket] - self.paid[bucket] - self.waived[bucket] - self.moved[bucket]
-            for bucket in range(4)
+            self.principal - paid[0] - waived[0] - moved[0],
+            self.interest - paid[1] - waived[1] - moved[1],
+            self.fees - paid[2] - waived[2] - moved[2],
+            self.penalty() - paid[3] - waived[3] - moved[3],
         ]
+
+    def owes_more_than_penalty(self) -> bool:
+        """Return whether principal, interest or fees are still to pay."""
+        paid, waived, moved = self.paid, self.waived, self.moved
+        settled = sum(paid) + sum(waived) + sum(moved) - paid[3] - waived[3] - moved[3]
+        return self.principal + self.interest + self.fees != settled
 
     def principal_owed(self) -> int:
         """Return the principal still to pay."""
@@ -205,15 +209,10 @@ class Row:
 
     def days_late(self, day: dt.date) -> int:
         """Return the days past due on `day`; penalty alone does not make a row late."""
-        if self.plan_took_over or not any(self.owed()[:PENALTY]):
+        if not self.is_open or not self.owes_more_than_penalty():
             return self.settled_late
         until = day if self.fenced_since is None else min(day, self.fenced_since)
         return max((until - self.payable_through).days, 0)
-
-    @property
-    def plan_took_over(self) -> bool:
-        """Return whether a plan change moved what was unpaid."""
-        return any(self.moved)
 
 
 class Fold:
@@ -337,7 +336,7 @@ class Fold:
         self._open(row)
 
     def _open(self, row: Row) -> None:
-        row.billed = True
+        row.billed = row.is_open = True
         self.open.append(row)
         self._use_credit(row)
 
@@ -485,7 +484,9 @@ class Fold:
         return amount
 
     def _prune(self) -> None:
-        self.open = [row for row in self.open if any(row.owed())]
+        for row in self.open:
+            row.is_open = any(row.owed())
+        self.open = [row for row in self.open if row.is_open]
 
     def _pay_row(self, row: Row, event_id: str, amount: int, day: dt.date) -> int:
         owed, whole = row.owed(), amount
@@ -535,7 +536,8 @@ class Fold:
             rest = self._pay_row(row, event_id, held, day)
             self._take_credit(held - rest)
         if not any(row.owed()):
-            self.open = [each for each in self.open if each is not row]
+            self.open.remove(row)
+            row.is_open = False
             if row.paid_on is None and any(row.due()):
                 row.paid_on = row.due_date
         if not self.projecting:
@@ -639,7 +641,7 @@ class Fold:
                 late = row.days_late(day)
                 row.waived[bucket] += part
                 rest -= part
-                if part and not any(row.owed()[:PENALTY]):
+                if part and not row.owes_more_than_penalty():
                     row.settled_late = late
             self._count_waived(bucket, amount - rest)
         self._prune()
@@ -733,6 +735,7 @@ class Fold:
             owed = row.owed()
             row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
             row.settled_late = late
+            row.is_open = False
             self.unbilled += owed[PRINCIPAL]
             interest += owed[INTEREST]
             fees += owed[FEES]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from typing import Final
 
+from loans.engine.day_count import UNITS_A_YEAR
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
@@ -79,6 +80,7 @@ __all__ = [
 
 _UNROUNDED: Final = Context(prec=40)
 _CENTS: Final = Decimal(100)
+_ZERO: Final = Money(0)
 _DAYS_A_BUCKET: Final = 30
 _LAST_BUCKET: Final = 6
 _OBSERVATION_DAYS: Final = 365
@@ -310,13 +312,14 @@ def _major(numerator: int, denominator: int) -> Decimal:
 
 
 def _buckets(parts: Sequence[int]) -> Buckets:
-    if not any(parts):
+    principal, interest, fees, penalty = parts
+    if not (principal or interest or fees or penalty):
         return NOTHING
     return Buckets(
-        principal=Money(parts[PRINCIPAL]),
-        interest=Money(parts[INTEREST]),
-        fees=Money(parts[FEES]),
-        penalty=Money(parts[PENALTY]),
+        principal=Money(principal),
+        interest=Money(interest) if interest else _ZERO,
+        fees=Money(fees) if fees else _ZERO,
+        penalty=Money(penalty) if penalty else _ZERO,
     )
 
 
@@ -426,6 +429,9 @@ def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
 
 
 def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> InstallmentState:
+    parts = row.due()
+    due = _buckets(parts)
+    owed = row.owed() if row.is_open else ()
     return InstallmentState(
         number=row.number,
         plan=row.plan.number,
@@ -434,21 +440,21 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
         payable_through=row.payable_through,
         days=row.days,
         billed=billed,
-        due=_buckets(row.due()),
+        due=due,
         balance=Money(balance),
-        paid=_buckets(row.paid),
+        paid=due if tuple(row.paid) == parts else _buckets(row.paid),
         waived=_buckets(row.waived),
         moved=_buckets(row.moved),
-        outstanding=_buckets(row.owed()),
+        outstanding=_buckets(owed) if owed else NOTHING,
         days_late=row.days_late(as_of) if billed else 0,
-        paid_on=row.paid_on if not any(row.owed()) else None,
+        paid_on=None if row.is_open else row.paid_on,
         disputed=row.fenced_since is not None,
         interest_spans=tuple(row.spans),
         penalty_spans=tuple(row.penalty_spans),
         interest_rate=row.plan.terms.annual_rate,
         penalty_rate=row.plan.penalty_rate,
-        interest_per_unit=row.plan.interest_per_unit(row.scale),
-        penalty_per_unit=row.plan.penalty_per_unit,
+        interest_scale=row.scale,
+        penalty_units_a_year=UNITS_A_YEAR[row.plan.terms.day_count],
         carried_interest=Money(row.carried_interest),
         kept_penalty=Money(row.kept_penalty),
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Final
 
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
-from zhixin.shared.money import Money
+from zhixin.shared.money import MINOR_UNITS, Money
 
 
 class Classification(StrEnum):
@@ -52,6 +52,7 @@ class Buckets:
 
 
 _ZERO: Final = Money(0)
+_PER_UNIT: Final = Context(prec=40)
 NOTHING: Final = Buckets(principal=_ZERO, interest=_ZERO, fees=_ZERO, penalty=_ZERO)
 
 
@@ -78,8 +79,8 @@ class InstallmentState:
             of paid, waived, moved (what a plan change took over) and outstanding, by bucket.
         balance: principal of the loan left after this installment.
         interest_spans, penalty_spans: the days and bases that the amounts come from.
-        interest_rate, penalty_rate: yearly rates of those spans; the `_per_unit` ones are
-            what one cent costs in one unit, in major units.
+        interest_rate, penalty_rate: yearly rates of those spans.
+        interest_scale, penalty_units_a_year: what a unit of a span is, as a part of a year.
         carried_interest: part of the interest that an earlier plan left, which bears none itself.
     """
 
@@ -103,10 +104,21 @@ class InstallmentState:
     penalty_spans: tuple[Span, ...]
     interest_rate: Decimal
     penalty_rate: Decimal
-    interest_per_unit: Decimal
-    penalty_per_unit: Decimal
+    interest_scale: tuple[int, int]
+    penalty_units_a_year: int
     carried_interest: Money
     kept_penalty: Money
+
+    @property
+    def interest_per_unit(self) -> Decimal:
+        """Return what one cent of principal costs in one unit, in major units."""
+        part, whole = self.interest_scale
+        return _PER_UNIT.divide(self.interest_rate * part, Decimal(whole * MINOR_UNITS))
+
+    @property
+    def penalty_per_unit(self) -> Decimal:
+        """Return what one cent of overdue principal costs in one unit, in major units."""
+        return _PER_UNIT.divide(self.penalty_rate, Decimal(self.penalty_units_a_year * MINOR_UNITS))
 
     @property
     def principal(self) -> Money:
