@@ -13,7 +13,7 @@ from accounts.models import User
 from loans.engine.events import Event
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.terms import LoanTerms
-from loans.models import Loan
+from loans.models import Loan, LoanEvent
 from loans.models.loan import OPEN_STATUSES
 from loans.selectors.servicing import events_of, terms_of
 from zhixin.shared.money import Money
@@ -96,6 +96,11 @@ def plan_basis(loan_id: int) -> PlanBasis:
         event_count=len(events),
         owed_on_other_loans=elsewhere or Money.zero(),
     )
+
+
+def event_count_of(loan_id: int) -> int:
+    """Return how many events the loan has: an offer made from fewer is out of date."""
+    return LoanEvent.objects.filter(loan_id=loan_id).count()
 
 
 def _standing(loan: Loan) -> LoanStanding:

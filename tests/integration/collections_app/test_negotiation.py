@@ -24,7 +24,7 @@ from collections_app.services.negotiation import (
     accept_offer,
 )
 from loans.engine.events import PlanChanged
-from loans.models import Installment, JournalEntry, Loan, LoanEvent
+from loans.models import BankTransfer, Installment, JournalEntry, Loan, LoanEvent
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import booked_balances
 from loans.services.modifications import UnableToChangePlanError
@@ -56,7 +56,7 @@ def accept(
     )
 
 
-def pay(loan: Loan, amount: Money, *, on: datetime.date):
+def pay(loan: Loan, amount: Money, *, on: datetime.date) -> BankTransfer:
     return request_repayment(
         loan_id=loan.pk,
         owner_id=loan.borrower_id,
