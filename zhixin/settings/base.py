@@ -287,7 +287,7 @@ UNFOLD = {
     "SITE_URL": "/",
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "zhixin.dashboard.dashboard",
-    "SIDEBAR": {"show_search": False, "show_all_applications": False},
+    "SIDEBAR": {"show_search": False, "navigation": "zhixin.dashboard.navigation"},
     "COLORS": {
         "primary": {
             "50": "240 249 247",
