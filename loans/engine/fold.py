@@ -10,11 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from fractions import Fraction
-from math import lcm
-from typing import Final
+from dataclasses import replace
 
 from loans.engine.day_count import (
     UNITS_A_YEAR,
@@ -23,196 +19,21 @@ from loans.engine.day_count import (
     span_units,
     timetable,
 )
-from loans.engine.events import InvalidEventError, PlanChanged
-from loans.engine.schedule import Amortization, amortization_of, flat_interest
-from loans.engine.state import Span
-from loans.engine.terms import (
-    AllocationOrder,
-    Bucket,
-    DayCount,
-    LoanTerms,
-    Method,
-    PrepaymentEffect,
+from loans.engine.events import InvalidEventError
+from loans.engine.installments import (
+    BUCKET_INDEX,
+    NO_RATE,
+    PENALTY,
+    PRINCIPAL,
+    Plan,
+    Row,
+    level_over,
 )
+from loans.engine.schedule import amortization_of, flat_interest
+from loans.engine.state import Span
+from loans.engine.terms import DayCount, LoanTerms, Method, PrepaymentEffect
 from zhixin.shared.calendar import add_periods
-from zhixin.shared.money import Money, round_ratio
-
-PRINCIPAL, INTEREST, FEES, PENALTY = range(4)
-BUCKET_INDEX: Final = {
-    Bucket.PRINCIPAL: PRINCIPAL,
-    Bucket.INTEREST: INTEREST,
-    Bucket.FEES: FEES,
-    Bucket.PENALTY: PENALTY,
-}
-_NO_RATE: Final = Decimal(0)
-
-
-@dataclass(slots=True, kw_only=True)
-class Plan:
-    """The rules in force from a date: the agreement's (number 0), then each plan change's."""
-
-    number: int
-    terms: LoanTerms
-    amortization: Amortization
-    rate: tuple[int, int]
-    penalty_rate: Decimal
-    grace_days: int
-    allocation: AllocationOrder
-    interest_free_until: dt.date | None
-    flat_base: int
-    flat_rows: list[int]
-
-    @property
-    def penalty_scale(self) -> tuple[int, int]:
-        """Return what a cent of overdue principal costs in a unit, in cents, as a ratio."""
-        numerator, denominator = exact_ratio(self.penalty_rate)
-        return numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
-
-
-class Row:
-    """One installment while the fold works on it."""
-
-    __slots__ = (
-        "billed",
-        "carried_fees",
-        "carried_interest",
-        "days",
-        "due_date",
-        "early",
-        "fee",
-        "fees",
-        "fenced_since",
-        "index",
-        "interest",
-        "is_open",
-        "kept_penalty",
-        "moved",
-        "number",
-        "paid",
-        "paid_on",
-        "payable_through",
-        "penalty_spans",
-        "penalty_units",
-        "plan",
-        "principal",
-        "scale",
-        "settled_late",
-        "settled_penalty",
-        "settled_units",
-        "spans",
-        "start",
-        "units",
-        "waived",
-        "whole",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        number: int,
-        index: int,
-        plan: Plan,
-        start: dt.date,
-        due_date: dt.date,
-        fee: int,
-        scale: tuple[int, int],
-        whole: int,
-    ) -> None:
-        """Make an installment that is not due yet.
-
-        `scale` times cents × units of `spans`, times the rate, is the interest; `whole` is the
-        units of the undisturbed period.
-        """
-        self.number = number
-        self.index = index
-        self.plan = plan
-        self.start = start
-        self.due_date = due_date
-        self.payable_through = due_date
-        self.days = (due_date - start).days
-        self.fee = fee
-        self.scale = scale
-        self.whole = whole
-        self.units = 0
-        self.spans: list[Span] = []
-        self.penalty_units = 0
-        self.penalty_spans: list[Span] = []
-        self.carried_interest = 0
-        self.carried_fees = 0
-        self.kept_penalty = 0
-        self.early = 0
-        self.principal = 0
-        self.interest = 0
-        self.fees = 0
-        self.paid = [0, 0, 0, 0]
-        self.waived = [0, 0, 0, 0]
-        self.moved = [0, 0, 0, 0]
-        self.billed = False
-        self.is_open = False
-        self.settled_units = 0
-        self.settled_penalty = 0
-        self.paid_on: dt.date | None = None
-        self.settled_late = 0
-        self.fenced_since: dt.date | None = None
-
-    def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
-        """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""
-        numerator, denominator = self.plan.penalty_scale
-        units = span_units(self.plan.terms.day_count, day, day + dt.timedelta(days=1))
-        return base * units * numerator, denominator
-
-    def penalty(self) -> int:
-        """Return the penalty so far in cents: the rounded cumulative, and what a plan kept."""
-        if not self.penalty_units:
-            return self.kept_penalty
-        if self.settled_units != self.penalty_units:
-            numerator, denominator = self.plan.penalty_scale
-            self.settled_units = self.penalty_units
-            self.settled_penalty = round_ratio(
-                self.penalty_units * numerator, denominator, rounding=self.plan.terms.rounding
-            )
-        return self.kept_penalty + self.settled_penalty
-
-    def interest_ratio(self) -> tuple[int, int]:
-        """Return the row's own accrued interest in cents, unrounded, as a ratio."""
-        rate, scale = self.plan.rate, self.scale
-        return self.units * rate[0] * scale[0], rate[1] * scale[1]
-
-    def accrued(self) -> int:
-        """Return the row's own accrued interest, settled to cents."""
-        numerator, denominator = self.interest_ratio()
-        return round_ratio(numerator, denominator, rounding=self.plan.terms.rounding)
-
-    def due(self) -> tuple[int, int, int, int]:
-        """Return what the row asks for, by bucket."""
-        return self.principal, self.interest, self.fees, self.penalty()
-
-    def owed(self) -> list[int]:
-        """Return what is still to pay, by bucket."""
-        paid, waived, moved = self.paid, self.waived, self.moved
-        return [
-            self.principal - paid[0] - waived[0] - moved[0],
-            self.interest - paid[1] - waived[1] - moved[1],
-            self.fees - paid[2] - waived[2] - moved[2],
-            self.penalty() - paid[3] - waived[3] - moved[3],
-        ]
-
-    def owes_more_than_penalty(self) -> bool:
-        """Return whether principal, interest or fees are still to pay."""
-        paid, waived, moved = self.paid, self.waived, self.moved
-        settled = sum(paid) + sum(waived) + sum(moved) - paid[3] - waived[3] - moved[3]
-        return self.principal + self.interest + self.fees != settled
-
-    def principal_owed(self) -> int:
-        """Return the principal still to pay."""
-        return self.principal - self.paid[0] - self.waived[0] - self.moved[0]
-
-    def days_late(self, day: dt.date) -> int:
-        """Return the days past due on `day`; penalty alone does not make a row late."""
-        if not self.is_open or not self.owes_more_than_penalty():
-            return self.settled_late
-        until = day if self.fenced_since is None else min(day, self.fenced_since)
-        return max((until - self.payable_through).days, 0)
+from zhixin.shared.money import round_ratio
 
 
 class Fold:
@@ -409,7 +230,7 @@ class Fold:
             terms=terms,
             amortization=amortization,
             rate=rate,
-            penalty_rate=penalty.annual_rate(terms.annual_rate) if penalty else _NO_RATE,
+            penalty_rate=penalty.annual_rate(terms.annual_rate) if penalty else NO_RATE,
             grace_days=penalty.grace_days if penalty else 0,
             allocation=terms.allocation,
             interest_free_until=None,
@@ -422,13 +243,13 @@ class Fold:
         )
         self.plans.append(plan)
         fee = terms.fees.installment_cents(terms.principal, terms.rounding)
-        self._lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
+        self.lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
         first = self.queue[0]
         first.fee += terms.fees.upfront_cents(terms.principal, terms.rounding)
         if day != first.start:
             first.start, first.days = day, (first.due_date - day).days
 
-    def _lay_out(
+    def lay_out(
         self,
         plan: Plan,
         start: dt.date,
@@ -437,6 +258,7 @@ class Fold:
         *,
         fee: int = 0,
     ) -> None:
+        """Queue the plan's installments behind what there is."""
         number = max((row.number for row in self.rows), default=0)
         year = UNITS_A_YEAR[self.day_count]
         for index, (due_date, unit) in enumerate(zip(dates, units, strict=True), 1):
@@ -520,7 +342,7 @@ class Fold:
         if self.queue:
             self.repaid_early = True
 
-    def _take_credit(self, amount: int) -> None:
+    def take_credit(self, amount: int) -> None:
         """Remove `amount` of credit, the oldest first."""
         self.credit_total -= amount
         while amount:
@@ -534,7 +356,7 @@ class Fold:
         while self.credit and any(row.owed()):
             event_id, day, held = self.credit[0]
             rest = self._pay_row(row, event_id, held, day)
-            self._take_credit(held - rest)
+            self.take_credit(held - rest)
         if not any(row.owed()):
             self.open.remove(row)
             row.is_open = False
@@ -548,12 +370,13 @@ class Fold:
         if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
             return amount
         part = min(amount, self.unbilled)
-        self._repay_principal_early(event_id, part)
+        self.repay_principal_early(event_id, part)
         if effect is PrepaymentEffect.LOWER_INSTALLMENT and self.unbilled:
             self._lower_installments(part)
         return amount - part
 
-    def _repay_principal_early(self, event_id: str, part: int) -> None:
+    def repay_principal_early(self, event_id: str, part: int) -> None:
+        """Repay principal that is not billed yet, within the running installment."""
         row = self.queue[0]
         row.early += part
         row.principal += part
@@ -571,7 +394,7 @@ class Fold:
         grace = max(rule.grace - (rows[0].index - 1), 0)
         level, share = rule.level, rule.part
         if plan.terms.method is Method.EQUAL_INSTALLMENT:
-            level = self._level_over(rows[grace:], plan)
+            level = level_over(rows[grace:], plan, balance=self.unbilled, through=self.cursor)
         elif plan.terms.method is Method.EQUAL_PRINCIPAL:
             share = round_ratio(self.unbilled, len(rows) - grace, rounding=self.rounding)
         elif plan.terms.method is Method.FLAT:
@@ -586,28 +409,11 @@ class Fold:
             ]
         plan.amortization = replace(rule, level=level, part=share)
 
-    def _level_over(self, rows: Sequence[Row], plan: Plan) -> int:
-        """Return the level installment that repays the unbilled principal over `rows`.
-
-        The running row has its accrued interest already, and only its days left to accrue.
-        """
-        factors, accrued = [], Fraction(0)
-        for row in rows:
-            start = max(row.start, self.cursor)
-            if plan.interest_free_until is not None:
-                start = max(start, plan.interest_free_until)
-            units = span_units(self.day_count, start, max(start, row.due_date))
-            rate = Fraction(plan.rate[0], plan.rate[1])
-            factors.append(rate * units * Fraction(row.scale[0], row.scale[1]))
-            if row is self.queue[0]:
-                accrued = Fraction(*row.interest_ratio())
-        return level_of(self.unbilled, accrued, factors, plan.terms)
-
     def refund(self, amount: int, day: dt.date) -> None:
         """Pay credit back; what exceeds the credit is principal owed again."""
         self.refunded += amount
         from_credit = min(amount, self.credit_total)
-        self._take_credit(from_credit)
+        self.take_credit(from_credit)
         excess = amount - from_credit
         if not excess:
             return
@@ -630,7 +436,7 @@ class Fold:
             flat_rows=[],
         )
         self.plans.append(plan)
-        self._lay_out(plan, day, [due_date], [units])
+        self.lay_out(plan, day, [due_date], [units])
 
     def waive(self, amounts: Sequence[int], day: dt.date) -> None:
         """Forgive billed amounts by bucket, oldest first, at most what is owed."""
@@ -643,11 +449,12 @@ class Fold:
                 rest -= part
                 if part and not row.owes_more_than_penalty():
                     row.settled_late = late
-            self._count_waived(bucket, amount - rest)
+            self.count_waived(bucket, amount - rest)
         self._prune()
         self._note_closing(day)
 
-    def _count_waived(self, bucket: int, amount: int) -> None:
+    def count_waived(self, bucket: int, amount: int) -> None:
+        """Add to what was forgiven; after a charge-off the loss has it already."""
         if self.charged_off_on is None:
             self.waived[bucket] += amount
 
@@ -707,163 +514,3 @@ class Fold:
         uncounted = day - max(row.fenced_since, row.payable_through)
         row.payable_through += max(uncounted, dt.timedelta(0))
         row.fenced_since = None
-
-    def change_plan(self, change: PlanChanged, day: dt.date) -> None:
-        """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md)."""
-        if self.charged_off_on is not None or not (self.open or self.queue):
-            return
-        _check_plan(change, self.terms)
-        for row in [each for each in self.queue if each.fenced_since]:
-            row.fenced_since = None
-        interest, fees, penalty = self._gather(change, day)
-        principal = self.unbilled
-        self._lay_out_plan(change, day, principal)
-        self._carry(interest, fees, penalty)
-        self.last_plan_on = day
-
-    def _gather(self, change: PlanChanged, day: dt.date) -> tuple[int, int, int]:
-        """Close the rows in force; return interest, fees and penalty that the plan takes over."""
-        interest = sum(row.carried_interest for row in self.queue)
-        fees = sum(row.carried_fees for row in self.queue)
-        kept = sum(row.kept_penalty for row in self.queue)
-        if self.queue:
-            own = self.queue[0].accrued()
-            self.recognized_interest += own
-            interest += own
-        for row in self.open:
-            late = row.days_late(day)
-            owed = row.owed()
-            row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
-            row.settled_late = late
-            row.is_open = False
-            self.unbilled += owed[PRINCIPAL]
-            interest += owed[INTEREST]
-            fees += owed[FEES]
-            kept += owed[PENALTY]
-        self.open = []
-        self._credit_to_principal()
-        self._retire_queue(day)
-        waived_interest = min(change.waived_interest.cents, interest)
-        waived_penalty = min(change.waived_penalty.cents, kept)
-        self._count_waived(INTEREST, waived_interest)
-        self._count_waived(PENALTY, waived_penalty)
-        return interest - waived_interest, fees, kept - waived_penalty
-
-    def _credit_to_principal(self) -> None:
-        while self.credit and self.queue and self.unbilled:
-            event_id, _, held = self.credit[0]
-            part = min(held, self.unbilled)
-            self._repay_principal_early(event_id, part)
-            self._take_credit(part)
-
-    def _retire_queue(self, day: dt.date) -> None:
-        """Drop the rows to come; one that had principal repaid early stays for that."""
-        for row in self.queue:
-            row.spans, row.units = [], 0
-            row.carried_interest = row.carried_fees = row.kept_penalty = 0
-            row.billed = True
-            row.paid_on = day
-        gone = {id(row) for row in self.queue if not row.early}
-        self.rows = [row for row in self.rows if id(row) not in gone]
-        self.queue.clear()
-
-    def _lay_out_plan(self, change: PlanChanged, day: dt.date, principal: int) -> None:
-        terms = replace(
-            self.terms,
-            principal=Money(max(principal, 1)),
-            annual_rate=change.annual_rate,
-            method=change.method,
-            installment_count=change.installment_count,
-            period=change.period,
-            disbursement_date=day,
-            first_due_date=change.first_due_date,
-            installment_multiple=None,
-            grace_principal_periods=0,
-        )
-        dates, days, units = timetable(
-            day_count=terms.day_count,
-            start=day,
-            first_due_date=terms.first_due_date,
-            count=terms.installment_count,
-            period=terms.period,
-        )
-        if terms.method is Method.BULLET:
-            dates, days, units = dates[-1:], (sum(days),), (sum(units),)
-        rate = exact_ratio(change.annual_rate)
-        penalty = self.terms.penalty
-        plan = Plan(
-            number=self.plan.number + 1,
-            terms=terms,
-            amortization=Amortization(
-                method=terms.method, count=len(dates), grace=0, level=0, part=0
-            ),
-            rate=rate,
-            penalty_rate=penalty.annual_rate(change.annual_rate) if penalty else _NO_RATE,
-            grace_days=penalty.grace_days if penalty else 0,
-            allocation=change.allocation,
-            interest_free_until=change.interest_free_until,
-            flat_base=0,
-            flat_rows=[],
-        )
-        self.plans.append(plan)
-        self._lay_out(plan, day, dates, units)
-        self._settle_plan_rule(plan, principal)
-
-    def _settle_plan_rule(self, plan: Plan, principal: int) -> None:
-        """Set level and share of the plan, with its interest-free days left out."""
-        rule, method = plan.amortization, plan.terms.method
-        level = share = 0
-        if method is Method.EQUAL_INSTALLMENT:
-            level = self._level_over(list(self.queue), plan)
-        elif method is Method.EQUAL_PRINCIPAL:
-            share = round_ratio(principal, rule.count, rounding=self.rounding)
-        elif method is Method.FLAT:
-            raise InvalidEventError(
-                key="event.method",
-                problem="a plan cannot charge interest on principal that is repaid already",
-                mend="Write EQUAL_INSTALLMENT or another method on the balance",
-            )
-        plan.amortization = replace(rule, level=level, part=share)
-
-    def _carry(self, interest: int, fees: int, penalty: int) -> None:
-        """Spread carried interest and fees over the plan's rows; keep penalty with the last."""
-        rows = list(self.queue)
-        shares = Money(interest).split([1] * len(rows)), Money(fees).split([1] * len(rows))
-        for row, interest_share, fee_share in zip(rows, *shares, strict=True):
-            row.carried_interest = interest_share.cents
-            row.carried_fees = fee_share.cents
-        rows[-1].kept_penalty = penalty
-
-
-def level_of(balance: int, accrued: Fraction, factors: Sequence[Fraction], terms: LoanTerms) -> int:
-    """Return the level installment in cents for periods that grow by 1 + factor.
-
-    The first row also pays `accrued` interest, which bears none itself.
-    """
-    shared = lcm(*(factor.denominator for factor in factors))
-    growth, sums, power = 1, 0, 1
-    for factor in factors:
-        step = shared + factor.numerator * (shared // factor.denominator)
-        sums = power + sums * step
-        growth *= step
-        power *= shared
-    whole = Fraction(balance * growth, shared * sums)
-    if accrued:
-        later = Fraction(growth, shared + factors[0].numerator * (shared // factors[0].denominator))
-        whole += accrued * later / sums
-    return round_ratio(whole.numerator, whole.denominator, rounding=terms.rounding)
-
-
-def _check_plan(change: PlanChanged, terms: LoanTerms) -> None:
-    if change.annual_rate > terms.annual_rate:
-        raise InvalidEventError(
-            key="event.annual_rate",
-            problem=f"{change.annual_rate} is above the contract's {terms.annual_rate}",
-            mend="A plan never raises the rate; write that rate or a lower one",
-        )
-    if change.first_due_date <= change.effective_date:
-        raise InvalidEventError(
-            key="event.first_due_date",
-            problem=f"{change.first_due_date} is not after the plan's date",
-            mend=f"Write a date after {change.effective_date}",
-        )

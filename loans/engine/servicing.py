@@ -28,9 +28,11 @@ from loans.engine.events import (
     Waived,
     event_from_json,
 )
-from loans.engine.fold import FEES, INTEREST, PENALTY, PRINCIPAL, Fold, Row
+from loans.engine.fold import Fold
+from loans.engine.installments import FEES, INTEREST, PENALTY, PRINCIPAL, Row
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.plan_change import change_plan
 from loans.engine.state import (
     NOTHING,
     AllocationPart,
@@ -205,7 +207,7 @@ def _apply(fold: Fold, event: Event) -> None:
             amounts = (event.principal, event.interest, event.fees, event.penalty)
             fold.waive([amount.cents for amount in amounts], day)
         case PlanChanged():
-            fold.change_plan(event, day)
+            change_plan(fold, event, day)
         case _:
             _apply_rare(fold, event, day)
 

@@ -1,0 +1,238 @@
+"""Plans and installments while a fold works on them; no business of other packages.
+
+Amounts are whole cents; interest and penalty are kept as exact sums of cents × units until they
+are settled.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import lcm
+from typing import Final
+
+from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, span_units
+from loans.engine.schedule import Amortization
+from loans.engine.state import Span
+from loans.engine.terms import AllocationOrder, Bucket, LoanTerms
+from zhixin.shared.money import round_ratio
+
+PRINCIPAL, INTEREST, FEES, PENALTY = range(4)
+BUCKET_INDEX: Final = {
+    Bucket.PRINCIPAL: PRINCIPAL,
+    Bucket.INTEREST: INTEREST,
+    Bucket.FEES: FEES,
+    Bucket.PENALTY: PENALTY,
+}
+NO_RATE: Final = Decimal(0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """The rules in force from a date: the agreement's (number 0), then each plan change's."""
+
+    number: int
+    terms: LoanTerms
+    amortization: Amortization
+    rate: tuple[int, int]
+    penalty_rate: Decimal
+    grace_days: int
+    allocation: AllocationOrder
+    interest_free_until: dt.date | None
+    flat_base: int
+    flat_rows: list[int]
+
+    @property
+    def penalty_scale(self) -> tuple[int, int]:
+        """Return what a cent of overdue principal costs in a unit, in cents, as a ratio."""
+        numerator, denominator = exact_ratio(self.penalty_rate)
+        return numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
+
+
+class Row:
+    """One installment while the fold works on it."""
+
+    __slots__ = (
+        "billed",
+        "carried_fees",
+        "carried_interest",
+        "days",
+        "due_date",
+        "early",
+        "fee",
+        "fees",
+        "fenced_since",
+        "index",
+        "interest",
+        "is_open",
+        "kept_penalty",
+        "moved",
+        "number",
+        "paid",
+        "paid_on",
+        "payable_through",
+        "penalty_spans",
+        "penalty_units",
+        "plan",
+        "principal",
+        "scale",
+        "settled_late",
+        "settled_penalty",
+        "settled_units",
+        "spans",
+        "start",
+        "units",
+        "waived",
+        "whole",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        index: int,
+        plan: Plan,
+        start: dt.date,
+        due_date: dt.date,
+        fee: int,
+        scale: tuple[int, int],
+        whole: int,
+    ) -> None:
+        """Make an installment that is not due yet.
+
+        `scale` times cents × units of `spans`, times the rate, is the interest; `whole` is the
+        units of the undisturbed period.
+        """
+        self.number = number
+        self.index = index
+        self.plan = plan
+        self.start = start
+        self.due_date = due_date
+        self.payable_through = due_date
+        self.days = (due_date - start).days
+        self.fee = fee
+        self.scale = scale
+        self.whole = whole
+        self.units = 0
+        self.spans: list[Span] = []
+        self.penalty_units = 0
+        self.penalty_spans: list[Span] = []
+        self.carried_interest = 0
+        self.carried_fees = 0
+        self.kept_penalty = 0
+        self.early = 0
+        self.principal = 0
+        self.interest = 0
+        self.fees = 0
+        self.paid = [0, 0, 0, 0]
+        self.waived = [0, 0, 0, 0]
+        self.moved = [0, 0, 0, 0]
+        self.billed = False
+        self.is_open = False
+        self.settled_units = 0
+        self.settled_penalty = 0
+        self.paid_on: dt.date | None = None
+        self.settled_late = 0
+        self.fenced_since: dt.date | None = None
+
+    def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
+        """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""
+        numerator, denominator = self.plan.penalty_scale
+        units = span_units(self.plan.terms.day_count, day, day + dt.timedelta(days=1))
+        return base * units * numerator, denominator
+
+    def penalty(self) -> int:
+        """Return the penalty so far in cents: the rounded cumulative, and what a plan kept."""
+        if not self.penalty_units:
+            return self.kept_penalty
+        if self.settled_units != self.penalty_units:
+            numerator, denominator = self.plan.penalty_scale
+            self.settled_units = self.penalty_units
+            self.settled_penalty = round_ratio(
+                self.penalty_units * numerator, denominator, rounding=self.plan.terms.rounding
+            )
+        return self.kept_penalty + self.settled_penalty
+
+    def interest_ratio(self) -> tuple[int, int]:
+        """Return the row's own accrued interest in cents, unrounded, as a ratio."""
+        rate, scale = self.plan.rate, self.scale
+        return self.units * rate[0] * scale[0], rate[1] * scale[1]
+
+    def accrued(self) -> int:
+        """Return the row's own accrued interest, settled to cents."""
+        numerator, denominator = self.interest_ratio()
+        return round_ratio(numerator, denominator, rounding=self.plan.terms.rounding)
+
+    def due(self) -> tuple[int, int, int, int]:
+        """Return what the row asks for, by bucket."""
+        return self.principal, self.interest, self.fees, self.penalty()
+
+    def owed(self) -> list[int]:
+        """Return what is still to pay, by bucket."""
+        paid, waived, moved = self.paid, self.waived, self.moved
+        return [
+            self.principal - paid[0] - waived[0] - moved[0],
+            self.interest - paid[1] - waived[1] - moved[1],
+            self.fees - paid[2] - waived[2] - moved[2],
+            self.penalty() - paid[3] - waived[3] - moved[3],
+        ]
+
+    def owes_more_than_penalty(self) -> bool:
+        """Return whether principal, interest or fees are still to pay."""
+        paid, waived, moved = self.paid, self.waived, self.moved
+        settled = sum(paid) + sum(waived) + sum(moved) - paid[3] - waived[3] - moved[3]
+        return self.principal + self.interest + self.fees != settled
+
+    def principal_owed(self) -> int:
+        """Return the principal still to pay."""
+        return self.principal - self.paid[0] - self.waived[0] - self.moved[0]
+
+    def days_late(self, day: dt.date) -> int:
+        """Return the days past due on `day`; penalty alone does not make a row late."""
+        if not self.is_open or not self.owes_more_than_penalty():
+            return self.settled_late
+        until = day if self.fenced_since is None else min(day, self.fenced_since)
+        return max((until - self.payable_through).days, 0)
+
+
+def level_over(rows: Sequence[Row], plan: Plan, *, balance: int, through: dt.date) -> int:
+    """Return the level installment in cents that repays `balance` over `rows`.
+
+    The running row keeps the interest it has accrued `through` that day and accrues on for its days
+    left; interest-free days count for nothing.
+    """
+    factors, accrued = [], Fraction(0)
+    for row in rows:
+        start = max(row.start, through)
+        if plan.interest_free_until is not None:
+            start = max(start, plan.interest_free_until)
+        units = span_units(plan.terms.day_count, start, max(start, row.due_date))
+        rate = Fraction(plan.rate[0], plan.rate[1])
+        factors.append(rate * units * Fraction(row.scale[0], row.scale[1]))
+        if row.units:
+            accrued += Fraction(*row.interest_ratio())
+    return _level_of(balance, accrued, factors, plan.terms)
+
+
+def _level_of(
+    balance: int, accrued: Fraction, factors: Sequence[Fraction], terms: LoanTerms
+) -> int:
+    """Return the level installment in cents for periods that grow by 1 + factor.
+
+    The first row also pays `accrued` interest, which bears none itself.
+    """
+    shared = lcm(*(factor.denominator for factor in factors))
+    growth, sums, power = 1, 0, 1
+    for factor in factors:
+        step = shared + factor.numerator * (shared // factor.denominator)
+        sums = power + sums * step
+        growth *= step
+        power *= shared
+    whole = Fraction(balance * growth, shared * sums)
+    if accrued:
+        later = Fraction(growth, shared + factors[0].numerator * (shared // factors[0].denominator))
+        whole += accrued * later / sums
+    return round_ratio(whole.numerator, whole.denominator, rounding=terms.rounding)

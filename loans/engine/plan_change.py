@@ -1,0 +1,171 @@
+"""A plan change within the fold: what is outstanding moves into new installments.
+
+Rules and worked tables: docs/formulas/plan_change.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+from loans.engine.day_count import exact_ratio, timetable
+from loans.engine.events import InvalidEventError, PlanChanged
+from loans.engine.fold import Fold
+from loans.engine.installments import (
+    FEES,
+    INTEREST,
+    NO_RATE,
+    PENALTY,
+    PRINCIPAL,
+    Plan,
+    level_over,
+)
+from loans.engine.schedule import Amortization
+from loans.engine.terms import LoanTerms, Method
+from zhixin.shared.money import Money, round_ratio
+
+
+def change_plan(fold: Fold, change: PlanChanged, day: dt.date) -> None:
+    """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md)."""
+    if fold.charged_off_on is not None or not (fold.open or fold.queue):
+        return
+    _check_plan(change, fold.terms)
+    for row in [each for each in fold.queue if each.fenced_since]:
+        row.fenced_since = None
+    interest, fees, penalty = _gather(fold, change, day)
+    principal = fold.unbilled
+    _lay_out_plan(fold, change, day, principal)
+    _carry(fold, interest, fees, penalty)
+    fold.last_plan_on = day
+
+
+def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, int]:
+    """Close the rows in force; return interest, fees and penalty that the plan takes over."""
+    interest = sum(row.carried_interest for row in fold.queue)
+    fees = sum(row.carried_fees for row in fold.queue)
+    kept = sum(row.kept_penalty for row in fold.queue)
+    if fold.queue:
+        own = fold.queue[0].accrued()
+        fold.recognized_interest += own
+        interest += own
+    for row in fold.open:
+        late = row.days_late(day)
+        owed = row.owed()
+        row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
+        row.settled_late = late
+        row.is_open = False
+        fold.unbilled += owed[PRINCIPAL]
+        interest += owed[INTEREST]
+        fees += owed[FEES]
+        kept += owed[PENALTY]
+    fold.open = []
+    _credit_to_principal(fold)
+    _retire_queue(fold, day)
+    waived_interest = min(change.waived_interest.cents, interest)
+    waived_penalty = min(change.waived_penalty.cents, kept)
+    fold.count_waived(INTEREST, waived_interest)
+    fold.count_waived(PENALTY, waived_penalty)
+    return interest - waived_interest, fees, kept - waived_penalty
+
+
+def _credit_to_principal(fold: Fold) -> None:
+    while fold.credit and fold.queue and fold.unbilled:
+        event_id, _, held = fold.credit[0]
+        part = min(held, fold.unbilled)
+        fold.repay_principal_early(event_id, part)
+        fold.take_credit(part)
+
+
+def _retire_queue(fold: Fold, day: dt.date) -> None:
+    """Drop the rows to come; one that had principal repaid early stays for that."""
+    for row in fold.queue:
+        row.spans, row.units = [], 0
+        row.carried_interest = row.carried_fees = row.kept_penalty = 0
+        row.billed = True
+        row.paid_on = day
+    gone = {id(row) for row in fold.queue if not row.early}
+    fold.rows = [row for row in fold.rows if id(row) not in gone]
+    fold.queue.clear()
+
+
+def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int) -> None:
+    terms = replace(
+        fold.terms,
+        principal=Money(max(principal, 1)),
+        annual_rate=change.annual_rate,
+        method=change.method,
+        installment_count=change.installment_count,
+        period=change.period,
+        disbursement_date=day,
+        first_due_date=change.first_due_date,
+        installment_multiple=None,
+        grace_principal_periods=0,
+    )
+    dates, days, units = timetable(
+        day_count=terms.day_count,
+        start=day,
+        first_due_date=terms.first_due_date,
+        count=terms.installment_count,
+        period=terms.period,
+    )
+    if terms.method is Method.BULLET:
+        dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+    rate = exact_ratio(change.annual_rate)
+    penalty = fold.terms.penalty
+    plan = Plan(
+        number=fold.plan.number + 1,
+        terms=terms,
+        amortization=Amortization(method=terms.method, count=len(dates), grace=0, level=0, part=0),
+        rate=rate,
+        penalty_rate=penalty.annual_rate(change.annual_rate) if penalty else NO_RATE,
+        grace_days=penalty.grace_days if penalty else 0,
+        allocation=change.allocation,
+        interest_free_until=change.interest_free_until,
+        flat_base=0,
+        flat_rows=[],
+    )
+    fold.plans.append(plan)
+    fold.lay_out(plan, day, dates, units)
+    _settle_plan_rule(fold, plan, principal)
+
+
+def _settle_plan_rule(fold: Fold, plan: Plan, principal: int) -> None:
+    """Set level and share of the plan, with its interest-free days left out."""
+    rule, method = plan.amortization, plan.terms.method
+    level = share = 0
+    if method is Method.EQUAL_INSTALLMENT:
+        level = level_over(list(fold.queue), plan, balance=fold.unbilled, through=fold.cursor)
+    elif method is Method.EQUAL_PRINCIPAL:
+        share = round_ratio(principal, rule.count, rounding=fold.rounding)
+    plan.amortization = replace(rule, level=level, part=share)
+
+
+def _carry(fold: Fold, interest: int, fees: int, penalty: int) -> None:
+    """Spread carried interest and fees over the plan's rows; keep penalty with the last."""
+    rows = list(fold.queue)
+    shares = Money(interest).split([1] * len(rows)), Money(fees).split([1] * len(rows))
+    for row, interest_share, fee_share in zip(rows, *shares, strict=True):
+        row.carried_interest = interest_share.cents
+        row.carried_fees = fee_share.cents
+    rows[-1].kept_penalty = penalty
+
+
+def _check_plan(change: PlanChanged, terms: LoanTerms) -> None:
+    if change.annual_rate > terms.annual_rate:
+        raise InvalidEventError(
+            key="event.annual_rate",
+            problem=f"{change.annual_rate} is above the contract's {terms.annual_rate}",
+            mend="A plan never raises the rate; write that rate or a lower one",
+        )
+    if change.first_due_date <= change.effective_date:
+        raise InvalidEventError(
+            key="event.first_due_date",
+            problem=f"{change.first_due_date} is not after the plan's date",
+            mend=f"Write a date after {change.effective_date}",
+        )
+    if change.method is Method.FLAT:
+        raise InvalidEventError(
+            key="event.method",
+            problem="a plan cannot charge interest on principal that is repaid already",
+            mend="Write EQUAL_INSTALLMENT or another method on the balance",
+        )
