@@ -23,10 +23,12 @@ class AmountField(forms.CharField):
         widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
         super().__init__(**{"widget": widget, "max_length": 20, **options})
 
-    def to_python(self, value: object) -> Any:  # noqa: ANN401 - Django's signature.
-        """Return Money, or None when nothing was typed."""
-        text = str(value or "").translate(_LOOSE_CHARACTERS)
+    def clean(self, value: Any) -> Any:  # noqa: ANN401 - Django's signature.
+        """Return Money, or None when nothing was typed and nothing is needed."""
+        text = super().clean(value).translate(_LOOSE_CHARACTERS)
         if not text:
+            if self.required:
+                raise forms.ValidationError(self.error_messages["required"], "required")
             return None
         try:
             amount = Money.parse(text)
