@@ -116,8 +116,10 @@ class Fold:
             base = row.principal_owed()
             if not base or not row.plan.penalty_rate or row.fenced_since is not None:
                 continue
-            grace_end = row.payable_through + dt.timedelta(days=row.plan.grace_days)
-            start = max(self.cursor, grace_end)
+            start = row.payable_through
+            if row.plan.grace_days:
+                start += dt.timedelta(days=row.plan.grace_days)
+            start = max(self.cursor, start)
             if start < day:
                 units = span_units(self.day_count, start, day)
                 row.penalty_units += base * units
@@ -312,7 +314,7 @@ class Fold:
 
     def _pay_row(self, row: Row, event_id: str, amount: int, day: dt.date) -> int:
         owed, whole = row.owed(), amount
-        late = row.days_late(day)
+        was_unpaid = any(owed[:PENALTY])
         parts = None if self.projecting else self._parts(event_id, row.number)
         for bucket in self.plan.allocation:
             index = BUCKET_INDEX[bucket]
@@ -324,8 +326,9 @@ class Fold:
                 if parts is not None:
                     parts[index] += part
         if not any(owed[:PENALTY]):
-            row.settled_late = late
             row.paid_on = day
+            if was_unpaid:
+                row.settled_late = row.lateness(day)
         self._count_recovered(whole - amount)
         return amount
 

@@ -194,6 +194,10 @@ class Row:
         """Return the days past due on `day`; penalty alone does not make a row late."""
         if not self.is_open or not self.owes_more_than_penalty():
             return self.settled_late
+        return self.lateness(day)
+
+    def lateness(self, day: dt.date) -> int:
+        """Return the days past due on `day` of a row that is not settled; a fence stops them."""
         until = day if self.fenced_since is None else min(day, self.fenced_since)
         return max((until - self.payable_through).days, 0)
 

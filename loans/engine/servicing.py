@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR
@@ -82,7 +83,6 @@ __all__ = [
 
 _UNROUNDED: Final = Context(prec=40)
 _CENTS: Final = Decimal(100)
-_ZERO: Final = Money(0)
 _DAYS_A_BUCKET: Final = 30
 _LAST_BUCKET: Final = 6
 _OBSERVATION_DAYS: Final = 365
@@ -267,7 +267,7 @@ def _state_of(
     accrued_unrounded = _major(*accrued.interest_ratio()) if accrued else Decimal(0)
     accrued_cents = accrued.accrued() if accrued else 0
     penalty_per_day = _penalty_per_day(fold, as_of)
-    penalty_accrued = sum(row.penalty() - row.kept_penalty for row in fold.rows)
+    penalty_accrued = -balances[LedgerAccount.PENALTY_INCOME]
     credit = fold.credit_total
     most_late = max(fold.most_late, late)
     queue_empty = not fold.queue
@@ -292,7 +292,7 @@ def _state_of(
         accrued_interest=Money(accrued_cents),
         annual_rate=plan.terms.annual_rate if plan else fold.terms.annual_rate,
         penalty_rate=plan.penalty_rate if plan else Decimal(0),
-        penalty_accrued=Money(penalty_accrued),
+        penalty_accrued=penalty_accrued,
         penalty_per_day=penalty_per_day,
         payoff_amount=owed.total,
         prepaid=Money(0 if queue_empty else credit),
@@ -314,14 +314,19 @@ def _major(numerator: int, denominator: int) -> Decimal:
 
 
 def _buckets(parts: Sequence[int]) -> Buckets:
-    principal, interest, fees, penalty = parts
+    return _buckets_of(*parts)
+
+
+@lru_cache(maxsize=16_384)
+def _buckets_of(principal: int, interest: int, fees: int, penalty: int) -> Buckets:
+    """Return the buckets of amounts in cents; the same amounts come back night after night."""
     if not (principal or interest or fees or penalty):
         return NOTHING
     return Buckets(
         principal=Money(principal),
-        interest=Money(interest) if interest else _ZERO,
-        fees=Money(fees) if fees else _ZERO,
-        penalty=Money(penalty) if penalty else _ZERO,
+        interest=Money(interest),
+        fees=Money(fees),
+        penalty=Money(penalty),
     )
 
 

@@ -109,6 +109,11 @@ def test_parts_readd_and_no_bucket_is_negative(loan: Loan, days: int) -> None:
     assert sum(state.balances.values(), Money(0)) == Money(0)
     assert balances_of(state) == state.balances
     assert min(state.prepaid, state.overpaid) >= Money(0)
+    closed = state.status in (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
+    assert closed == (state.closed_on is not None)
+    assert closed == (not state.payoff_amount)
+    assert state.due_now.total >= state.overdue.total
+    assert (state.days_past_due > 0) == (state.overdue_since is not None)
 
 
 @settings(max_examples=200)

@@ -18,6 +18,7 @@ APPLICATION_GRID = {
     ApplicationState.SUBMITTED: {"REFER", "APPROVE", "DECLINE", "WITHDRAW", "EXPIRE"},
     ApplicationState.REFERRED: {"APPROVE", "DECLINE", "WITHDRAW", "EXPIRE"},
     ApplicationState.APPROVED: {"SIGN", "WITHDRAW", "EXPIRE"},
+    ApplicationState.DECLINED: {"ASK_REVIEW"},
 }
 
 
