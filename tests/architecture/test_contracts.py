@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("zhixin", "accounts", "risk", "loans", "collections_app", "education")
 
-# Contract id → (file to write, its text, what the report must name).
+# Contract id → (file to write, the import that breaks it).
 BREACHES = {
     "stack": ("loans/services/breach_stack.py", "import collections_app.services\n"),
     "layers": ("risk/services/breach_layers.py", "import risk.admin\n"),
@@ -74,8 +74,11 @@ def test_each_breach_breaks_its_contract(house: Path) -> None:
     assert result.returncode == 1
     for contract, name in contract_names().items():
         assert f"{name} BROKEN" in result.stdout, contract
-        imported = BREACHES[contract][1].removeprefix("import ").strip()
-        assert imported in result.stdout.split("Broken contracts", 1)[1], contract
+        breaker = BREACHES[contract][0].removesuffix(".py").replace("/", ".")
+        # Where a layer is one module, the breach stands in the layer itself.
+        names = (breaker, breaker.rpartition(".")[0])
+        report = result.stdout.split("Broken contracts", 1)[1]
+        assert any(f"{module} ->" in report for module in names), contract
 
 
 def test_a_module_without_a_place_in_the_layers_is_caught(house: Path) -> None:
