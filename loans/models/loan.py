@@ -108,7 +108,8 @@ class Loan(models.Model):
                 name="loan_balances_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(status=LoanStatus.OVERDUE) | Q(days_past_due=0),
+                condition=Q(status__in=[LoanStatus.OVERDUE, LoanStatus.CHARGED_OFF])
+                | Q(days_past_due=0),
                 name="loan_on_time_has_no_days_past_due",
             ),
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
 
 from loans.engine.events import Event, event_from_json
 from loans.engine.servicing import replay
@@ -13,15 +12,12 @@ from loans.models import Loan, LoanEvent
 
 
 def terms_of(loan: Loan) -> LoanTerms:
-    """Return the frozen terms of the signed agreement, dated by the actual payout.
+    """Return the frozen terms of the signed agreement.
 
-    The due dates stay as signed. A payout later than foreseen shortens the first period, so
-    that nobody pays interest for days on which they did not have the money.
+    The due dates stay as signed. After a payout later than foreseen the fold counts interest from
+    the payout, so that nobody pays for days on which they did not have the money.
     """
-    terms = LoanTerms.from_json(loan.agreement.terms)
-    if loan.disbursed_on is None or loan.disbursed_on == terms.disbursement_date:
-        return terms
-    return replace(terms, disbursement_date=loan.disbursed_on)
+    return LoanTerms.from_json(loan.agreement.terms)
 
 
 def engine_event(row: LoanEvent) -> Event:
