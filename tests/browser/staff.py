@@ -1,0 +1,48 @@
+"""What members of staff do at the desk."""
+
+from __future__ import annotations
+
+from tests.browser.person import Person
+from tests.browser.servers import Servers
+
+PASSWORD = "quiet-harbor-51"
+
+
+def hire(servers: Servers, phone: str, role: str) -> None:
+    """Make a member of staff as an operator does."""
+    said = servers.manage(
+        *("create_staff", "--phone", phone, "--role", role),
+        *("--password-from-environment", "STAFF_PASSWORD"),
+        STAFF_PASSWORD=PASSWORD,
+    )
+    assert f"{phone} works as {role}." in said
+
+
+def sign_in(somebody: Person, phone: str) -> None:
+    """Sign in at the desk."""
+    somebody.open("/admin/")
+    somebody.arrives("/account/login/")
+    somebody.type("login", phone)
+    somebody.type("password", PASSWORD)
+    somebody.send()
+    somebody.arrives("/admin/")
+
+
+# --- The underwriter ----------------------------------------------------------------------------
+
+REFERRALS = "/admin/loans/loanapplication/referrals/"
+
+
+def take_the_oldest_referral(somebody: Person) -> str:
+    """Take up the case that waits longest; return the application's id."""
+    somebody.open(REFERRALS)
+    somebody.send('form[action$="/referrals/next/"]')
+    return somebody.arrives(f"{REFERRALS}([0-9a-f-]{{36}})/").group(1)
+
+
+def approve(somebody: Person, *, reason: str, note: str) -> None:
+    """Approve all of it; ends on the next case, or on the empty queue."""
+    somebody.choose("verdict", "approve")
+    somebody.choose("reason", reason)
+    somebody.type("note", note)
+    somebody.send("form:has([name=verdict])")
