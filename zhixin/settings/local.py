@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zhixin import env
 from zhixin.settings.base import *  # noqa: F403 - settings modules extend their base this way.
-from zhixin.settings.base import DATA_DIR
+from zhixin.settings.base import DATA_DIR, TEMPLATES
 
 DEBUG = True
 DEVELOPER_PAGES = True
@@ -23,3 +23,10 @@ BANK_PUBLIC_KEY_PEM = env.pem("BANK_PUBLIC_KEY_PEM", fallback=DATA_DIR / "bank" 
 LENDER_PRIVATE_KEY_PEM = env.pem(
     "LENDER_PRIVATE_KEY_PEM", fallback=DATA_DIR / "bank" / "lender_private.pem"
 )
+
+# Templates are read anew at each request; gunicorn's reload does not watch them.
+TEMPLATES[0]["APP_DIRS"] = False
+TEMPLATES[0]["OPTIONS"]["loaders"] = [
+    "django.template.loaders.filesystem.Loader",
+    "django.template.loaders.app_directories.Loader",
+]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from zhixin.settings.local import *  # noqa: F403 - settings modules extend their base this way.
+from zhixin.settings.local import TEMPLATES
 
 DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 COST_SHEET_READING_SECONDS = 2
+
+del TEMPLATES[0]["OPTIONS"]["loaders"]
+TEMPLATES[0]["APP_DIRS"] = True
