@@ -102,6 +102,12 @@ NOTE_CHANNELS = [
 ]
 
 
+_ADMIN_INPUT = (
+    "border border-base-200 bg-white font-medium rounded-default shadow-xs text-sm px-3 py-2 w-full"
+    " text-font-default-light dark:bg-base-900 dark:border-base-700 dark:text-font-default-dark"
+)
+
+
 class ContactNoteForm(forms.Form):
     """One contact: a click on what came of it, a click to save; the rest has a usual answer."""
 
@@ -109,19 +115,25 @@ class ContactNoteForm(forms.Form):
         label=_("What came of it?"), choices=NOTE_OUTCOMES, widget=forms.RadioSelect
     )
     channel = forms.ChoiceField(
-        label=_("How"), choices=NOTE_CHANNELS, initial=ContactChannel.PHONE
+        label=_("How"),
+        choices=NOTE_CHANNELS,
+        initial=ContactChannel.PHONE,
+        widget=forms.Select(attrs={"class": _ADMIN_INPUT}),
     )
     direction = forms.ChoiceField(
-        label=_("Who"), choices=ContactDirection.choices, initial=ContactDirection.OUTBOUND
+        label=_("Who"),
+        choices=ContactDirection.choices,
+        initial=ContactDirection.OUTBOUND,
+        widget=forms.Select(attrs={"class": _ADMIN_INPUT}),
     )
     text = forms.CharField(
         label=_("Note"),
         required=False,
         max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, "class": _ADMIN_INPUT}),
     )
     next_action_on = forms.DateField(
         label=_("Next step on"),
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(attrs={"type": "date", "class": _ADMIN_INPUT}),
     )

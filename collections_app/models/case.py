@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from collections_app.engine.states import CaseState
 from loans.engine.lifecycle import LoanStatus
@@ -17,7 +18,7 @@ from zhixin.shared.models import AppendOnly
 from zhixin.shared.money import Money
 
 CASE_STATE_LABELS = {
-    CaseState.OPEN: _("Open"),
+    CaseState.OPEN: pgettext_lazy("case", "Open"),
     CaseState.CURED: _("Cured"),
     CaseState.PLAN: _("New plan agreed"),
     CaseState.CLOSED: _("Closed"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, npgettext
 
 from accounts.models import User
 from accounts.selectors.profiles import profile_of
@@ -300,9 +300,9 @@ def _record_text(effect: CreditFileEffect) -> str:
 
 def _title(offer: HardshipOffer) -> str:
     if offer.kind == OfferKind.DEFERRAL:
-        return ngettext("Pay a month later", "Pay %(months)d months later", offer.months) % {
-            "months": offer.months
-        }
+        return npgettext(
+            "offer", "Pay a month later", "Pay %(months)d months later", offer.months
+        ) % {"months": offer.months}
     if offer.kind == OfferKind.INTEREST_FREEZE:
         return ngettext(
             "%(months)d month without interest", "%(months)d months without interest", offer.months

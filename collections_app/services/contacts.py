@@ -76,7 +76,8 @@ def add_note(
     direction = ContactDirection(direction)
     rule = ""
     if direction is ContactDirection.OUTBOUND:
-        rule = judge_call(case.loan.borrower, at=at).rule.value
+        asked = case.person_asked_at is not None
+        rule = judge_call(case.loan.borrower, at=at, was_asked_for=asked).rule.value
     note = ContactNote.objects.create(
         case=case,
         channel=ContactChannel(channel),
@@ -106,7 +107,7 @@ def reveal_number(*, case_id: int, actor: Actor, at: datetime.datetime) -> str:
     """
     case = Case.objects.select_related("loan__borrower").get(pk=case_id)
     person: User = case.loan.borrower
-    verdict = judge_call(person, at=at)
+    verdict = judge_call(person, at=at, was_asked_for=case.person_asked_at is not None)
     if not verdict.allowed:
         raise UnableToCallError(f"{verdict.rule.value}: {rule_text(verdict.rule)}")
     if not person.phone:

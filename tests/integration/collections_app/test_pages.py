@@ -67,7 +67,7 @@ def test_from_trouble_to_a_plan() -> None:
     page = client.get(offers_url)
     assert "3 plans fit your budget" in page.text
     cards = page.context["page"].cards
-    assert [card.badge for card in cards][0] == "Costs least in all"
+    assert next(card.badge for card in cards) == "Costs least in all"
     assert [card.rows[2]["amount"] for card in cards] == sorted(
         card.rows[2]["amount"] for card in cards
     )
