@@ -79,8 +79,9 @@ seed: setup ## Make the demo data again
 
 messages: setup ## Collect the texts to translate into locale/
 	@command -v xgettext >/dev/null || { echo "Install GNU gettext first." >&2; exit 1; }
-	@$(PYTHON) manage.py makemessages --locale zh_Hans --add-location file --no-wrap \
-		--ignore .venv --ignore staticfiles
+	@$(PYTHON) manage.py makemessages --locale zh_Hans --add-location file --no-wrap --no-obsolete \
+		--ignore .venv --ignore .data --ignore staticfiles --ignore tests
+	@sed -i.bak '/^"POT-Creation-Date: /d' locale/*/LC_MESSAGES/*.po && rm locale/*/LC_MESSAGES/*.bak
 
 lock: setup ## Pin the requirements of pyproject.toml, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
