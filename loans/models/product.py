@@ -7,7 +7,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from zhixin.shared.fields import EncryptedTextField, MoneyField
@@ -70,7 +70,10 @@ class ProductVersion(AppendOnly):
     effective_from = models.DateField(_("effective from"))
     minimum_amount = MoneyField(_("smallest amount"))
     maximum_amount = MoneyField(_("largest amount"))
-    installment_counts = ArrayField(models.PositiveSmallIntegerField(), verbose_name=_("terms"))
+    installment_counts = ArrayField(
+        models.PositiveSmallIntegerField(),
+        verbose_name=pgettext_lazy("numbers of installments", "terms"),
+    )
     methods = ArrayField(models.CharField(max_length=24), verbose_name=_("methods"))
     day_count = models.CharField(_("day count"), max_length=16)
     rounding = models.CharField(_("rounding"), max_length=16)
