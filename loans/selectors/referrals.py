@@ -17,8 +17,9 @@ from loans.models import ApplicationStatusChange, LoanApplication
 from loans.selectors.products import Quote, list_rate, quote_of, terms_of_offer
 from risk.engine.affordability import LineCode
 from risk.selectors.assessments import AssessmentSheet, assessment_sheet
-from risk.selectors.reasons import EMPLOYMENT_LABELS
+from risk.selectors.reasons import EMPLOYMENT_LABELS, FEATURE_LABELS
 from zhixin.shared.money import Money
+from zhixin.shared.rates import percent_text
 
 EVIDENCE_STATED = gettext_lazy("stated")
 EVIDENCE_DOCUMENT = gettext_lazy("document checked")
@@ -38,6 +39,16 @@ class FactRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointsRow:
+    """What one feature of the score is, in words, and the points that it brings."""
+
+    label: str | Promise
+    value: str
+    points: int
+    best_points: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RatioRow:
     """A share of the income that counts, beside the most that the policy allows."""
 
@@ -54,6 +65,7 @@ class ReferralCase:
     profile: BorrowerProfile | None
     facts: tuple[FactRow, ...]
     ratios: tuple[RatioRow, ...]
+    score_rows: tuple[PointsRow, ...]
     sheet: AssessmentSheet | None
     proofs: tuple[IncomeProof, ...]
     changes: tuple[ApplicationStatusChange, ...]
@@ -78,6 +90,7 @@ def referral_case(application_id: int, *, on: datetime.date) -> ReferralCase:
         profile=profile_of(borrower),
         facts=() if assessment is None else _fact_rows(assessment.facts),
         ratios=() if sheet is None else _ratios(sheet),
+        score_rows=() if assessment is None else _points(assessment.decision["score_lines"]),
         sheet=sheet,
         proofs=tuple(IncomeProof.objects.filter(user=borrower).order_by("-uploaded_at", "-pk")),
         changes=tuple(application.status_changes.order_by("recorded_at", "pk")),
@@ -184,3 +197,30 @@ def _ratios(sheet: AssessmentSheet) -> tuple[RatioRow, ...]:
             share=(installment + debt).amount / income.amount,
         ),
     )
+
+
+_RATIOS = frozenset({"debt_ratio", "installment_ratio"})
+_EVIDENCE_WORDS = {"STATED": EVIDENCE_STATED, "EVIDENCED": EVIDENCE_DOCUMENT}
+
+
+def _points(lines: list[dict[str, Any]]) -> tuple[PointsRow, ...]:
+    return tuple(
+        PointsRow(
+            label=FEATURE_LABELS[line["feature"]],
+            value=_feature_value(line["feature"], line["value"]),
+            points=line["points"],
+            best_points=line["best_points"],
+        )
+        for line in lines
+    )
+
+
+def _feature_value(feature: str, value: str | None) -> str:
+    """Return a feature's value as staff read it."""
+    if value is None:
+        return str(NOT_KNOWN)
+    if feature in _RATIOS:
+        return percent_text(Decimal(value))
+    if feature == "employment":
+        return str(EMPLOYMENT_LABELS[value])
+    return str(_EVIDENCE_WORDS.get(value, value))

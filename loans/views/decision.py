@@ -121,6 +121,17 @@ def _reasons(explanation: DecisionExplanation | None, state: str) -> list[dict[s
     return [*adverse, *helpful][:MOST_REASONS]
 
 
+def _changes(
+    explanation: DecisionExplanation | None, application: LoanApplication
+) -> tuple[str, ...]:
+    """Return what would change the answer, without the smaller amount that is offered already."""
+    if explanation is None or application.assessment is None:
+        return ()
+    counterfactual = application.assessment.decision["counterfactual"] or {}
+    offered = counterfactual.get("amount") == str(application.approved_amount)
+    return explanation.changes[1:] if offered else explanation.changes
+
+
 def _decision_page(
     request: HttpRequest, application: LoanApplication, form: TakeForm
 ) -> HttpResponse:
@@ -130,6 +141,7 @@ def _decision_page(
         "application": application,
         "product": application.product_version.product,
         "explanation": explanation,
+        "changes": _changes(explanation, application),
         "reasons": _reasons(explanation, application.state),
         "form": form,
         "agreement": agreement_of(application),
