@@ -38,6 +38,7 @@ from loans.services.agreements import (
 )
 from loans.services.applications import ApplicationRequest, submit_application
 from loans.services.business_day import close_days
+from loans.services.notices import tell_borrower_of_transfer
 from loans.services.repayments import request_repayment
 from loans.services.transfers import BankWord, Outcome, settle_transfer
 from zhixin.shared.actor import NIGHT
@@ -414,6 +415,7 @@ class DemoBook:
                 ),
                 at=self.at(),
             )
+            tell_borrower_of_transfer(transfer_id=transfer.pk, at=self.at())
 
     def _deliver(self) -> None:
         for message_id in waiting_message_ids(at=self.at(), limit=1000):

@@ -21,7 +21,12 @@ from loans.models import (
     NightStepRun,
     Posting,
 )
-from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline
+from zhixin.shared.admin import (
+    ReadOnlyModelAdmin,
+    ReadOnlyTabularInline,
+    money_column,
+    rate_column,
+)
 from zhixin.shared.money import Money
 from zhixin.shared.templatetags.zhixin import money
 
@@ -33,15 +38,23 @@ class InstallmentInline(ReadOnlyTabularInline):
     fields = (
         "number",
         "due_date",
-        "principal",
-        "interest",
-        "penalty",
-        "principal_paid",
-        "interest_paid",
-        "penalty_paid",
-        "balance",
+        "shown_principal",
+        "shown_interest",
+        "shown_penalty",
+        "shown_principal_paid",
+        "shown_interest_paid",
+        "shown_penalty_paid",
+        "shown_balance",
         "paid_on",
     )
+    readonly_fields = fields
+    shown_principal = money_column("principal", _("principal"))
+    shown_interest = money_column("interest", _("interest"))
+    shown_penalty = money_column("penalty", _("penalty interest"))
+    shown_principal_paid = money_column("principal_paid", _("principal paid"))
+    shown_interest_paid = money_column("interest_paid", _("interest paid"))
+    shown_penalty_paid = money_column("penalty_paid", _("penalty interest paid"))
+    shown_balance = money_column("balance", _("principal left after it"))
     ordering = ("number",)
     tab = True
 
@@ -59,9 +72,12 @@ class PostingOfLoanInline(ReadOnlyTabularInline):
     """What was booked."""
 
     model = Posting
-    fields = ("entry", "account", "debit", "credit")
+    fields = ("entry", "account", "shown_debit", "shown_credit")
+    readonly_fields = fields
     ordering = ("entry_id", "id")
     tab = True
+    shown_debit = money_column("debit", _("debit"))
+    shown_credit = money_column("credit", _("credit"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         """Return the postings with their entries in one query."""
@@ -85,9 +101,9 @@ class LoanAdmin(ReadOnlyModelAdmin):
         "number",
         "borrower_name",
         "shown_status",
-        "principal",
-        "principal_outstanding",
-        "overdue_amount",
+        "shown_principal",
+        "shown_outstanding",
+        "shown_overdue",
         "days_past_due",
         "bucket",
         "next_due_date",
@@ -96,8 +112,53 @@ class LoanAdmin(ReadOnlyModelAdmin):
     search_fields = ("agreement__number", "public_id")
     ordering = ("-days_past_due", "next_due_date", "pk")
     list_select_related = ("agreement", "borrower")
-    exclude = ("agreement",)
-    readonly_fields = ("number", "public_id")
+    fieldsets = (
+        (None, {"fields": ("number", "borrower_name", "status", "projected_as_of")}),
+        (
+            _("Contract"),
+            {
+                "fields": (
+                    "shown_principal",
+                    "shown_rate",
+                    "created_at",
+                    "disbursed_on",
+                    "closed_on",
+                )
+            },
+        ),
+        (
+            _("Owed"),
+            {
+                "fields": (
+                    "shown_outstanding",
+                    "next_due_date",
+                    "shown_next_due",
+                    "shown_overdue",
+                    "overdue_since",
+                    "days_past_due",
+                    "bucket",
+                    "classification",
+                    "shown_overpaid",
+                )
+            },
+        ),
+    )
+    shown_principal = money_column("principal", _("contract principal"))
+    shown_rate = rate_column("annual_rate", _("contract rate a year"))
+    shown_outstanding = money_column("principal_outstanding", _("principal outstanding"))
+    shown_overdue = money_column("overdue_amount", _("overdue amount"))
+    shown_next_due = money_column("next_due_amount", _("next amount due"))
+    shown_overpaid = money_column("overpaid_amount", _("credit of the borrower"))
+    readonly_fields = (
+        "number",
+        "borrower_name",
+        "shown_principal",
+        "shown_rate",
+        "shown_outstanding",
+        "shown_overdue",
+        "shown_next_due",
+        "shown_overpaid",
+    )
     inlines = (InstallmentInline, LoanEventInline, PostingOfLoanInline, LoanStatusChangeInline)
 
     @display(description=_("contract"))
@@ -127,8 +188,11 @@ class PostingInline(ReadOnlyTabularInline):
     """The two or more sides of an entry."""
 
     model = Posting
-    fields = ("account", "debit", "credit")
+    fields = ("account", "shown_debit", "shown_credit")
+    readonly_fields = fields
     ordering = ("id",)
+    shown_debit = money_column("debit", _("debit"))
+    shown_credit = money_column("credit", _("credit"))
 
 
 @admin.register(JournalEntry)
@@ -167,7 +231,7 @@ class BankTransferAdmin(ReadOnlyModelAdmin):
     list_display = (
         "public_id",
         "purpose",
-        "amount",
+        "shown_amount",
         "shown_state",
         "loan",
         "card_last_four",
@@ -179,8 +243,10 @@ class BankTransferAdmin(ReadOnlyModelAdmin):
     search_fields = ("public_id", "bank_reference", "loan__agreement__number")
     list_select_related = ("loan__agreement",)
     ordering = ("-id",)
-    exclude = ("card_number",)
+    exclude = ("card_number", "amount", "command")
+    readonly_fields = ("shown_amount",)
     inlines = (BankNoticeInline,)
+    shown_amount = money_column("amount", _("amount"))
 
     @display(
         description=_("state"),

@@ -280,4 +280,4 @@ class ApplicationStatusChange(AppendOnly):
 
     def __str__(self) -> str:
         """Return the transition."""
-        return f"{self.from_state} → {self.to_state}"
+        return f"{self.get_from_state_display()} → {self.get_to_state_display()}"

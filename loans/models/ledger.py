@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loans.engine.ledger import LedgerAccount
-from loans.models.loan import Loan, LoanEvent
+from loans.models.loan import REASON_LABELS, Loan, LoanEvent
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
 from zhixin.shared.money import Money
@@ -50,7 +50,7 @@ class JournalEntry(AppendOnly):
         LoanEvent, on_delete=models.PROTECT, null=True, blank=True, related_name="journal_entries"
     )
     business_date = models.DateField(_("business date"))
-    reason = models.CharField(_("reason"), max_length=60)
+    reason = models.CharField(_("reason"), max_length=60, choices=REASON_LABELS)
     posting_count = models.PositiveSmallIntegerField(_("number of postings"))
     actor_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
@@ -81,7 +81,7 @@ class JournalEntry(AppendOnly):
 
     def __str__(self) -> str:
         """Return the reason and the date."""
-        return f"{self.reason} {self.business_date}"
+        return f"{self.get_reason_display()} {self.business_date}"
 
 
 class Posting(AppendOnly):
@@ -118,4 +118,4 @@ class Posting(AppendOnly):
 
     def __str__(self) -> str:
         """Return account and side."""
-        return f"{self.account} {self.debit} / {self.credit}"
+        return f"{self.get_account_display()} {self.debit} / {self.credit}"

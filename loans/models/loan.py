@@ -10,7 +10,21 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from loans.engine.events import (
+    ChargedOff,
+    Disbursed,
+    Disputed,
+    DisputeResolved,
+    DueDateMoved,
+    PlanChanged,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+    Waived,
+)
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.state import Classification
 from loans.models.agreement import Agreement
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
@@ -23,6 +37,32 @@ LOAN_STATUS_LABELS = {
     LoanStatus.PAID_OFF: _("Paid off"),
     LoanStatus.OVERPAID: _("Paid off, with credit left"),
     LoanStatus.CHARGED_OFF: _("Written off"),
+}
+CLASSIFICATION_LABELS = {
+    Classification.NORMAL: _("Normal"),
+    Classification.SPECIAL_MENTION: _("Special mention"),
+    Classification.SUBSTANDARD: _("Substandard"),
+    Classification.DOUBTFUL: _("Doubtful"),
+    Classification.LOSS: _("Loss"),
+}
+# Kinds of events, and the steps of the night, as the journal and the history name them.
+EVENT_LABELS = {
+    Disbursed.kind: _("Payout"),
+    Repaid.kind: _("Repayment"),
+    Reversed.kind: _("Reversal"),
+    Refunded.kind: _("Refund"),
+    Waived.kind: _("Waiver"),
+    PlanChanged.kind: _("Changed plan"),
+    DueDateMoved.kind: _("Moved due date"),
+    ChargedOff.kind: _("Charge-off"),
+    Recovered.kind: _("Recovery"),
+    Disputed.kind: _("Dispute"),
+    DisputeResolved.kind: _("Answer to a dispute"),
+}
+REASON_LABELS = {
+    **EVENT_LABELS,
+    "BILLED": _("Installment due"),
+    "AGED": _("A further day late"),
 }
 OPEN_STATUSES = (LoanStatus.ACTIVE, LoanStatus.OVERDUE)
 
@@ -68,7 +108,12 @@ class Loan(models.Model):
     overdue_since = models.DateField(_("overdue since"), null=True, blank=True)
     days_past_due = models.PositiveIntegerField(_("days past due"), default=0)
     bucket = models.CharField(_("bucket"), max_length=4, default="M0")
-    classification = models.CharField(_("classification"), max_length=24, default="NORMAL")
+    classification = models.CharField(
+        _("classification"),
+        max_length=24,
+        choices=CLASSIFICATION_LABELS,
+        default=Classification.NORMAL,
+    )
 
     objects: ClassVar[LoanManager[Loan]] = LoanManager()
 
@@ -163,7 +208,7 @@ class LoanEvent(AppendOnly):
     event_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="events")
     sequence = models.PositiveIntegerField(_("order of recording"))
-    kind = models.CharField(_("kind"), max_length=24)
+    kind = models.CharField(_("kind"), max_length=24, choices=EVENT_LABELS)
     effective_date = models.DateField(_("effective date"))
     body = models.JSONField(_("body"))
     reason = models.CharField(_("reason"), max_length=300, blank=True)
@@ -196,7 +241,7 @@ class LoanEvent(AppendOnly):
 
     def __str__(self) -> str:
         """Return kind and date."""
-        return f"{self.kind} {self.effective_date}"
+        return f"{self.get_kind_display()} {self.effective_date}"
 
 
 class LoanStatusChange(AppendOnly):
@@ -206,7 +251,7 @@ class LoanStatusChange(AppendOnly):
     from_status = models.CharField(max_length=16, choices=LOAN_STATUS_LABELS)
     to_status = models.CharField(max_length=16, choices=LOAN_STATUS_LABELS)
     business_date = models.DateField()
-    reason = models.CharField(max_length=120)
+    reason = models.CharField(_("reason"), max_length=120, choices=REASON_LABELS)
     actor_label = models.CharField(max_length=80)
     recorded_at = models.DateTimeField()
 
@@ -218,4 +263,4 @@ class LoanStatusChange(AppendOnly):
 
     def __str__(self) -> str:
         """Return the transition."""
-        return f"{self.from_status} → {self.to_status}"
+        return f"{self.get_from_status_display()} → {self.get_to_status_display()}"

@@ -55,7 +55,10 @@ def product_on(*, url: str, bind: str, data_dir: Path) -> Product:
             Part("worker", [*_AS_ROOT_TOO, *celery, *_WORKER]),
             Part("beat", [*celery, *_beat(data_dir)]),
         ],
-        environment={"BANK_GATEWAY_URL": f"http://{processes.LOOPBACK}:{bank_port}/gateway.do"},
+        environment={
+            "BANK_GATEWAY_URL": f"http://{processes.LOOPBACK}:{bank_port}/gateway.do",
+            "SITE_URL": url,
+        },
     )
 
 

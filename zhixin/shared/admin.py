@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from zhixin.shared.templatetags.zhixin import money, percent
+
+
+def money_column(name: str, description: Promise) -> Callable[[Any, Model], str]:
+    """Return a column of the admin that shows the MoneyField `name` as people write amounts."""
+
+    @display(description=description, ordering=name)
+    def column(_admin: Any, row: Model) -> str:  # noqa: ANN401 - the admin or its inline.
+        return money(getattr(row, name))
+
+    return column
+
+
+def rate_column(name: str, description: Promise) -> Callable[[Any, Model], str]:
+    """Return a column of the admin that shows the yearly rate `name` as percent."""
+
+    @display(description=description, ordering=name)
+    def column(_admin: Any, row: Model) -> str:  # noqa: ANN401 - the admin or its inline.
+        return percent(getattr(row, name))
+
+    return column
 
 
 class ReadOnlyModelAdmin(ModelAdmin):
