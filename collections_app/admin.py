@@ -175,7 +175,7 @@ class HardshipRequestAdmin(ReadOnlyModelAdmin):
     list_filter = ("outcome", "reason")
     list_select_related = ("loan__agreement",)
     ordering = ("-created_at",)
-    exclude = ("key",)
+    exclude = ("key", "not_offered", "event_count", "actor_user")
     inlines = (OfferInline,)
 
     def change_view(

@@ -66,7 +66,7 @@ class CaseDesk:
     case: Case
     person: User
     person_name: str
-    local_time: datetime.datetime | None
+    local_clock: str
     state: LoanState
     penalty_per_day: Money
     penalty_why: tuple[WhyLine, ...]
@@ -105,11 +105,12 @@ def case_desk(
     person: User = case.loan.borrower
     state = loan_state(case.loan, as_of=business_date)
     calls, conversations = calls_today(person, at=at)
+    local = local_time_of(person, at)
     return CaseDesk(
         case=case,
         person=person,
         person_name=person.display_name,
-        local_time=local_time_of(person, at),
+        local_clock="" if local is None else f"{local:%H:%M}",
         state=state,
         penalty_per_day=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
         penalty_why=why(state, "penalty_accrued"),

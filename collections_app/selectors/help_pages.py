@@ -272,11 +272,16 @@ def _offer_rows(offer: HardshipOffer) -> list[dict[str, Any]]:
             "is_total": True,
         },
         {"label": _("Difference"), "value": difference_text(offer)},
-        {"label": _("Interest a year"), "value": _rate_text(offer)},
+        {
+            "label": _("Interest a year"),
+            "value": percent_text(offer.annual_rate_new),
+            "note": _rate_note(offer),
+        },
         {"label": _("Late charges waived"), "amount": offer.waived_penalty},
         {
             "label": _("Your record"),
             "value": _record_text(CreditFileEffect(offer.credit_file_effect)),
+            "note": _("noted: changed by agreement"),
         },
     ]
 
@@ -294,8 +299,8 @@ def difference_text(offer: HardshipOffer) -> str:
 
 def _record_text(effect: CreditFileEffect) -> str:
     if effect is CreditFileEffect.CHANGED_BEFORE_LATE:
-        return _("nothing late; “plan changed by agreement”")
-    return _("no more late days; “plan changed by agreement”")
+        return _("nothing late")
+    return _("no more late days")
 
 
 def _title(offer: HardshipOffer) -> str:
@@ -314,15 +319,18 @@ def _title(offer: HardshipOffer) -> str:
 
 def _rate_text(offer: HardshipOffer) -> str:
     rate = percent_text(offer.annual_rate_new)
+    if offer.interest_free_until is None:
+        return rate
+    until = {"date": plain_date(offer.interest_free_until), "rate": rate}
+    return _("none through %(date)s, then %(rate)s") % until
+
+
+def _rate_note(offer: HardshipOffer) -> str:
     if offer.interest_free_until is not None:
-        until = {"date": plain_date(offer.interest_free_until), "rate": rate}
-        return _("none through %(date)s, then %(rate)s") % until
+        return _("none through %(date)s") % {"date": plain_date(offer.interest_free_until)}
     if offer.annual_rate_new < offer.annual_rate_old:
-        return _("%(new)s, so far %(old)s") % {
-            "new": rate,
-            "old": percent_text(offer.annual_rate_old),
-        }
-    return _("%(rate)s, as before") % {"rate": rate}
+        return _("so far %(rate)s") % {"rate": percent_text(offer.annual_rate_old)}
+    return _("as before")
 
 
 def _compared(offer: HardshipOffer) -> tuple[dict[str, Any], ...]:

@@ -13,7 +13,7 @@ from accounts.models import Message, PersonalDataAccess, User
 from collections_app.engine.hardship import OfferKind
 from collections_app.engine.states import CaseState
 from collections_app.models import Case, CaseChange, ContactNote
-from collections_app.selectors.case_desk import next_case
+from collections_app.selectors.case_desk import case_desk, next_case
 from collections_app.selectors.contact import judge_call
 from collections_app.services.cases import open_and_close_cases
 from collections_app.services.contacts import (
@@ -291,6 +291,13 @@ def test_the_timeline_never_shows_codes() -> None:
     page = signed_in(make_collector()).get(desk_url(case))
     assert "123456" not in page.text
     assert "has been due for 1 days" in page.text
+
+
+def test_the_desk_shows_the_borrowers_own_clock() -> None:
+    case, worker = _open_case(), make_collector()
+    case.loan.borrower.time_zone = "Asia/Tokyo"
+    desk = case_desk(case, worker=worker, business_date=FIRST_LATE, at=instant(FIRST_LATE))
+    assert desk.local_clock == "13:00"
 
 
 def test_an_auditor_sees_everything_and_changes_nothing() -> None:
