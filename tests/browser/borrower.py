@@ -11,6 +11,7 @@ from stdnum import luhn
 from stdnum.cn import ric
 
 from tests.browser.person import FORMS, Person
+from tests.browser.servers import Servers, eventually
 
 UUID = "[0-9a-f-]{36}"
 PROOF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
@@ -36,6 +37,17 @@ def identity(full_name: str, number: int) -> Identity:
         id_number=stem + ric.calc_check_digit(stem + "0"),
         card_number=card + luhn.calc_check_digit(card),
     )
+
+
+PROGRAM = "import django; django.setup(); import tests.browser.make_borrower as it; it.main()"
+
+
+def lend_to(servers: Servers, who: Identity) -> str:
+    """Make the person and a loan of 12,000 over 12 months by the services; return the loan's id."""
+    loan = servers.run("-c", PROGRAM, who.full_name, who.phone, who.id_number, who.card_number)
+    status = "SELECT status FROM loans_loan WHERE public_id = %s"
+    eventually(lambda: servers.one(status, loan) == "ACTIVE", what="the bank pays out")
+    return loan
 
 
 # --- Looking around -----------------------------------------------------------------------------
@@ -71,6 +83,15 @@ def sign_up(somebody: Person, phone: str) -> None:
     somebody.type("code", read_code(somebody, phone))
     somebody.send()
     somebody.arrives("/me/.*")
+
+
+def sign_in(somebody: Person, phone: str) -> None:
+    """Sign in with a code instead of a password."""
+    somebody.open("/account/login/code/")
+    somebody.type("phone", phone.removeprefix("+86"))
+    somebody.send()
+    somebody.type("code", read_code(somebody, phone))
+    somebody.send()
 
 
 def sign_out(somebody: Person) -> None:
@@ -240,3 +261,22 @@ def wait_for_receipt(somebody: Person) -> str:
     receipt = somebody.sees(".receipt")
     somebody.look()
     return receipt.inner_text()
+
+
+# --- In trouble ---------------------------------------------------------------------------------
+
+
+def tell_budget(somebody: Person) -> str:
+    """Tell of a month in which less comes in; return the request's id, on the page of offers."""
+    somebody.arrives(f"/help/{UUID}/")
+    for name, value in {
+        "income": "5200",
+        "home": "1800",
+        "food": "1300",
+        "transport": "200",
+        "family": "200",
+    }.items():
+        somebody.type(name, value)
+    somebody.page.locator('input[name="reason"]').first.check(force=True)
+    somebody.send()
+    return somebody.arrives(f"/help/({UUID})/offers/").group(1)

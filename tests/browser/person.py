@@ -103,15 +103,11 @@ class Person:
         """Tick a box."""
         self.field(name).check(force=True)
 
-    def button(self, form: str = FORMS) -> Locator:
-        """Return the first button that sends the form; `form` tells which one is meant."""
-        return self.page.locator(form).locator("button:visible:not([type=button])").first
-
-    def send(self, form: str = FORMS, *, status: int = 200) -> None:
-        """Press the button of the form, and wait for the page that follows."""
-        button = self.button(form)
+    def send(self, form: str = FORMS, *, button: str = "button", status: int = 200) -> None:
+        """Press the form's first button, and wait for the page that follows."""
+        shown = self.page.locator(form).locator(f"{button}:visible:not([type=button])").first
         with self.page.expect_navigation() as navigation:
-            button.click()
+            shown.click()
         answer = navigation.value
         assert answer is not None
         assert answer.status == status, f"{answer.url} answered {answer.status}, not {status}."

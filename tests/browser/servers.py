@@ -2,27 +2,25 @@
 
     sandbox bank  ←→  gunicorn, Celery worker  ←→  PostgreSQL (own database), Redis (own number)
 
-Everything is the product as it ships, with `zhixin.settings.test`; only beat is left out, so that the
-story decides when a day ends.
+Everything is the product as it ships, with `zhixin.settings.test`; only beat is left out, so that
+the story decides when a day ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import psycopg2
 import redis
 
@@ -84,8 +82,12 @@ class Servers:
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run a management command as an operator does; return what it printed."""
+        return self.run("manage.py", *arguments, **environment)
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run Python with the servers' environment to its end; return what it printed."""
         result = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=PROJECT,
             env=self.environment | environment,
             capture_output=True,
@@ -99,21 +101,6 @@ class Servers:
     def close_days(self, count: int) -> None:
         """Let `count` nights pass."""
         self.manage("close_day", "--days", str(count))
-
-    def run_python(self, program: str, *arguments: str) -> Any:
-        """Run a few lines inside Django, in a process of their own; return its last line's JSON."""
-        frame = "import django, sys; django.setup()\n"
-        result = subprocess.run(
-            [sys.executable, "-c", frame + program, *arguments],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, f"{result.stdout}{result.stderr}"
-        lines = result.stdout.strip().splitlines()
-        return json.loads(lines[-1]) if lines else None
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the product's database."""
@@ -147,9 +134,8 @@ class Servers:
     def answers(self, path: str = "/healthz") -> bool:
         """Tell whether the web server answers with 200."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as response:
-                return bool(response.status == 200)
-        except (urllib.error.URLError, OSError):
+            return httpx.get(f"{self.url}{path}", timeout=5, trust_env=False).status_code == 200
+        except httpx.HTTPError:
             return False
 
 

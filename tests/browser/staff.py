@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import Locator
+
 from tests.browser.person import Person
 from tests.browser.servers import Servers
 
@@ -46,3 +48,34 @@ def approve(somebody: Person, *, reason: str, note: str) -> None:
     somebody.choose("reason", reason)
     somebody.type("note", note)
     somebody.send("form:has([name=verdict])")
+
+
+# --- The collector ------------------------------------------------------------------------------
+
+CASES = "/admin/collections_app/case/"
+
+
+def see_the_queue(somebody: Person, *, which: str = "") -> None:
+    """Open the list of cases: what is to be worked on, or all."""
+    somebody.open(f"{CASES}?which={which}" if which else CASES)
+
+
+def case_of(somebody: Person, full_name: str) -> Locator:
+    """Return the lines of the list that are about this borrower."""
+    return somebody.page.locator("#result_list tbody tr", has_text=full_name)
+
+
+def open_case(somebody: Person, full_name: str) -> None:
+    """Open the borrower's case."""
+    with somebody.page.expect_navigation():
+        case_of(somebody, full_name).locator("a").first.click()
+    somebody.arrives(f"{CASES}desk/[0-9a-f-]{{36}}/")
+    assert full_name in somebody.text
+
+
+def add_note(somebody: Person, *, outcome: str, text: str) -> None:
+    """Note what came of a contact, and stay."""
+    somebody.choose("outcome", outcome)
+    somebody.type("text", text)
+    somebody.send("form:has([name=outcome])", button="button:not([name=and_next])")
+    assert text in somebody.text
