@@ -228,10 +228,18 @@ def check_offer_stands(application: LoanApplication, business_date: datetime.dat
     """Raise UnableToChangeApplicationError unless there is an offer that has not lapsed."""
     if application.state != ApplicationState.APPROVED:
         raise UnableToChangeApplicationError(_("There is no open offer on this application."))
-    if offer_lapses_on(application) < business_date:
+    if offer_has_lapsed(application, business_date):
         raise UnableToChangeApplicationError(
             _("This offer has lapsed. Apply again; what you told us about yourself is kept.")
         )
+
+
+def offer_has_lapsed(application: LoanApplication, business_date: datetime.date) -> bool:
+    """Return whether there was an offer that nobody took in time."""
+    return (
+        application.state == ApplicationState.APPROVED
+        and offer_lapses_on(application) < business_date
+    )
 
 
 def offer_lapses_on(application: LoanApplication) -> datetime.date:
@@ -330,11 +338,7 @@ def _check_nothing_open(
     application = LoanApplication.objects.for_update().get(pk=found.pk)
     if not application.is_open:
         return
-    lapsed = (
-        application.state == ApplicationState.APPROVED
-        and offer_lapses_on(application) < business_date
-    )
-    if not lapsed:
+    if not offer_has_lapsed(application, business_date):
         raise ApplicationAlreadyOpenError(
             _("You have an application that is not finished. Finish or withdraw it first."),
             application=application,

@@ -44,6 +44,7 @@ from loans.services.applications import (
     ApplicationAlreadyOpenError,
     ApplicationRequest,
     PurposeRefusedError,
+    offer_has_lapsed,
     refuse_prohibited_purpose,
     submit_application,
 )
@@ -216,7 +217,7 @@ def _sent_before(request: HttpRequest, user: User) -> HttpResponse | None:
 def _elsewhere(request: HttpRequest, user: User) -> HttpResponse | None:
     """Lead away those who cannot apply now: to the open application, or to the profile."""
     application = open_application(user)
-    if application is not None:
+    if application is not None and not offer_has_lapsed(application, business_date()):
         messages.info(request, _("You have an application that is not finished. Here it is."))
         return _to_decision(application)
     missing = profile_completeness(user)

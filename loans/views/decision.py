@@ -25,6 +25,7 @@ from loans.services.applications import (
     UnableToChangeApplicationError,
     ask_for_review,
     choose_amount,
+    offer_has_lapsed,
     offer_lapses_on,
     withdraw_application,
 )
@@ -172,11 +173,10 @@ def _offer(application: LoanApplication, today: datetime.date) -> dict[str, Any]
     """Return what the offer would cost if it were paid out today, and until when it stands."""
     if application.state != ApplicationState.APPROVED:
         return {}
-    lapses_on = offer_lapses_on(application)
     return {
         "quote": contract_quote(application, business_date=today),
-        "lapses_on": lapses_on,
-        "has_lapsed": lapses_on < today,
+        "lapses_on": offer_lapses_on(application),
+        "has_lapsed": offer_has_lapsed(application, today),
     }
 
 

@@ -24,7 +24,8 @@ from loans.models import (
     Merchant,
 )
 from loans.views import signing
-from tests.factories.accounts import make_borrower, make_person
+from tests.factories.accounts import TODAY, make_borrower, make_person
+from tests.factories.funded import set_business_date
 from tests.factories.loans import (
     approve,
     asked,
@@ -213,6 +214,20 @@ def test_an_open_application_is_shown_instead_of_a_new_form(client: Client, borr
     decision = reverse("loans:decision", args=[application.public_id])
     assert client.get(reverse("loans:apply")).url == decision
     assert client.post(step("product"), {"product": "personal"}).url == decision
+
+
+def test_a_lapsed_offer_leads_to_a_new_form(client: Client, borrower: User) -> None:
+    application = submit(borrower)
+    set_business_date(TODAY + datetime.timedelta(days=31))
+    page = client.get(reverse("loans:decision", args=[application.public_id]))
+    assert "This offer has lapsed." in page.content.decode()
+    fill_in(client)
+    answer = client.post(step("check"), {"request_key": request_key(client.get(step("check")))})
+    application.refresh_from_db()
+    assert application.state == ApplicationState.EXPIRED
+    newest = LoanApplication.objects.latest("pk")
+    assert answer.url == reverse("loans:decision", args=[newest.public_id])
+    assert newest.state == ApplicationState.APPROVED
 
 
 def test_an_incomplete_profile_is_filled_in_first(shop: None) -> None:
