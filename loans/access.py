@@ -20,7 +20,9 @@ class NotYoursError(Http404):
 def access_loan(user: User, public_id: UUID) -> Loan:
     """Return the borrower's own loan."""
     loan = (
-        Loan.objects.filter(borrower=user, public_id=public_id).select_related("agreement").first()
+        Loan.objects.filter(borrower=user, public_id=public_id)
+        .select_related("agreement__application__product_version__product")
+        .first()
     )
     if loan is None:
         raise NotYoursError
