@@ -256,11 +256,23 @@ def press_pay_twice(somebody: Person, *, guarded: bool = True) -> None:
 
 
 def wait_for_receipt(somebody: Person) -> str:
-    """Stay on the payment's page until the bank has answered; return the receipt's words."""
+    """Stay on the payment's page until the bank has answered; return the receipt's words.
+
+    The page looks again by itself; without a script it offers a link to do so.
+    """
     somebody.arrives(f"/payments/{UUID}/")
+    if not somebody.javascript:
+        eventually(lambda: _look_again(somebody), what="the receipt, by looking again")
     receipt = somebody.sees(".receipt")
     somebody.look()
     return receipt.inner_text()
+
+
+def _look_again(somebody: Person) -> bool:
+    if somebody.page.locator(".receipt").count():
+        return True
+    somebody.follow('#payment noscript a, #payment a[href^="/payments/"]')
+    return False
 
 
 # --- In trouble ---------------------------------------------------------------------------------

@@ -46,7 +46,6 @@ def test_no_script_is_needed_to_calculate_to_sign_in_and_to_pay(
     assert lin.field("amount").input_value()
     lin.type("amount", "300")
     lin.send()
-    # The page asks again every three seconds by itself.
     assert "300.00" in borrower.wait_for_receipt(lin)
 
 
