@@ -99,7 +99,11 @@ class CaseAdmin(ReadOnlyModelAdmin):
         ]
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *_args: Any, **_kwargs: Any  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *_args: Any,
+        **_kwargs: Any,  # noqa: ANN401
     ) -> HttpResponse:
         """Open the desk: a case is worked on and not edited as a row."""
         case = self.get_object(request, object_id)
@@ -179,7 +183,11 @@ class HardshipRequestAdmin(ReadOnlyModelAdmin):
     inlines = (OfferInline,)
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any  # noqa: ANN401
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *args: Any,
+        **kwargs: Any,  # noqa: ANN401
     ) -> HttpResponse:
         """Record the look, then show."""
         asked = HardshipRequest.objects.filter(pk=object_id).select_related("loan__borrower")
@@ -271,9 +279,7 @@ def show_number(request: HttpRequest, public_id: UUID) -> HttpResponse:
     case = _case_for(request, public_id)
     number = ""
     try:
-        number = reveal_number(
-            case_id=case.pk, actor=signed_in(request).as_actor(), at=clock.now()
-        )
+        number = reveal_number(case_id=case.pk, actor=signed_in(request).as_actor(), at=clock.now())
     except DomainError as error:
         messages.error(request, str(error))
     return _show(request, case, ContactNoteForm(), number=number)

@@ -85,9 +85,7 @@ class BudgetForm(forms.Form):
 
     def budget(self) -> Budget:
         """Return the budget of a valid form; what was left empty is zero."""
-        return Budget(
-            **{name: self.cleaned_data[name] or Money.zero() for name in BUDGET_FIELDS}
-        )
+        return Budget(**{name: self.cleaned_data[name] or Money.zero() for name in BUDGET_FIELDS})
 
 
 # What a collector may choose; the rest comes from the system.

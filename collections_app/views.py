@@ -75,9 +75,7 @@ def budget(request: HttpRequest, public_id: UUID) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             return redirect("collections:offers", request_id=asked.public_id)
-    return render(
-        request, "collections_app/budget.html", {**context, "form": form}, status=INVALID
-    )
+    return render(request, "collections_app/budget.html", {**context, "form": form}, status=INVALID)
 
 
 @require_safe

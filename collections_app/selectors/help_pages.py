@@ -394,9 +394,7 @@ def _totals(schedule: Sequence[PaymentRow]) -> Totals:
 
 
 def _left_out(option: dict[str, Any]) -> LeftOut:
-    return LeftOut(
-        title=str(OFFER_KIND_LABELS[OfferKind(option["kind"])]), text=_why_not(option)
-    )
+    return LeftOut(title=str(OFFER_KIND_LABELS[OfferKind(option["kind"])]), text=_why_not(option))
 
 
 def _why_not(option: dict[str, Any]) -> str:

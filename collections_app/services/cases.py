@@ -139,9 +139,7 @@ def _refresh(standings: dict[int, LoanStanding], business_date: datetime.date) -
     return len(changed)
 
 
-def _cure(
-    late: Collection[int], business_date: datetime.date, actor: Actor, clock: Clock
-) -> int:
+def _cure(late: Collection[int], business_date: datetime.date, actor: Actor, clock: Clock) -> int:
     """End the cases of loans that owe nothing late, unless their borrower waits for a person."""
     ended = 0
     loan_ids = list(

@@ -238,9 +238,7 @@ def _plan_of(offer: HardshipOffer) -> PlanChanged:
     return event
 
 
-def _check_acceptable(
-    offer: HardshipOffer, basis: PlanBasis, business_date: datetime.date
-) -> None:
+def _check_acceptable(offer: HardshipOffer, basis: PlanBasis, business_date: datetime.date) -> None:
     if HardshipPlan.objects.filter(offer__request=offer.request).exists():
         raise UnableToAcceptOfferError(_("You have already chosen another of these plans."))
     if offer.valid_on != business_date or offer.request.event_count != basis.event_count:

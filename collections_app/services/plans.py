@@ -77,15 +77,10 @@ def review_kept_plans(*, business_date: datetime.date, actor: Actor, clock: Cloc
     return touched
 
 
-def _review(
-    loan_id: int, business_date: datetime.date, actor: Actor, at: datetime.datetime
-) -> int:
+def _review(loan_id: int, business_date: datetime.date, actor: Actor, at: datetime.datetime) -> int:
     standing = lock_standing(loan_id)
     plan = (
-        HardshipPlan.objects.kept()
-        .select_for_update(of=("self",))
-        .filter(loan_id=loan_id)
-        .first()
+        HardshipPlan.objects.kept().select_for_update(of=("self",)).filter(loan_id=loan_id).first()
     )
     if plan is None:
         return 0

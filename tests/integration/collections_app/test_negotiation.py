@@ -297,7 +297,10 @@ def test_what_was_said_and_offered_stays(table: str) -> None:
             )
         cursor.execute(f"SELECT count(*) FROM collections_app_{table}")  # noqa: S608 - a constant.
         assert cursor.fetchone()[0] > 0
-        for command in (f"DELETE FROM collections_app_{table}", f"UPDATE collections_app_{table} SET id = id"):  # noqa: S608, E501
+        for command in (
+            f"DELETE FROM collections_app_{table}",
+            f"UPDATE collections_app_{table} SET id = id",
+        ):
             with pytest.raises(DatabaseError, match="append_only"), transaction.atomic():
                 cursor.execute(command)
 

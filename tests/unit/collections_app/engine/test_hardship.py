@@ -53,9 +53,7 @@ def terms(**changes: object) -> LoanTerms:
 
 
 def events(loan: LoanTerms, *, paid: str | None = "916.80") -> tuple[Event, ...]:
-    payout = Disbursed(
-        event_id="d", effective_date=PAID_OUT, sequence=1, amount=loan.principal
-    )
+    payout = Disbursed(event_id="d", effective_date=PAID_OUT, sequence=1, amount=loan.principal)
     if paid is None:
         return (payout,)
     first_due = dt.date(2026, 2, 15)
@@ -74,9 +72,7 @@ def ask(
     later_from: dt.date | None = None,
 ) -> tuple[dict[OfferKind, HardshipOffer], dict[OfferKind, NotOffered]]:
     loan = loan or terms()
-    means = Means(
-        now=yuan(bears), later=yuan(later) if later else None, later_from=later_from
-    )
+    means = Means(now=yuan(bears), later=yuan(later) if later else None, later_from=later_from)
     offers, left_out = offers_for(loan, events(loan), on, means=means, policy=POLICY)
     return {offer.kind: offer for offer in offers}, {option.kind: option for option in left_out}
 
