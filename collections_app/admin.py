@@ -102,8 +102,8 @@ class CaseAdmin(ReadOnlyModelAdmin):
         self,
         request: HttpRequest,
         object_id: str,
-        *_args: Any,
-        **_kwargs: Any,  # noqa: ANN401
+        *_args: object,
+        **_kwargs: object,
     ) -> HttpResponse:
         """Open the desk: a case is worked on and not edited as a row."""
         case = self.get_object(request, object_id)
@@ -186,8 +186,8 @@ class HardshipRequestAdmin(ReadOnlyModelAdmin):
         self,
         request: HttpRequest,
         object_id: str,
-        *args: Any,
-        **kwargs: Any,  # noqa: ANN401
+        *args: Any,  # noqa: ANN401 - Django's signature.
+        **kwargs: Any,  # noqa: ANN401 - Django's signature.
     ) -> HttpResponse:
         """Record the look, then show."""
         asked = HardshipRequest.objects.filter(pk=object_id).select_related("loan__borrower")

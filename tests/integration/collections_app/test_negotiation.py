@@ -295,7 +295,7 @@ def test_what_was_said_and_offered_stays(table: str) -> None:
                 " SELECT id, 'WEB', 'INBOUND', 'OTHER', 'x', '', 'test', now()"
                 " FROM collections_app_case"
             )
-        cursor.execute(f"SELECT count(*) FROM collections_app_{table}")  # noqa: S608 - a constant.
+        cursor.execute(f"SELECT count(*) FROM collections_app_{table}")
         assert cursor.fetchone()[0] > 0
         for command in (
             f"DELETE FROM collections_app_{table}",
