@@ -13,8 +13,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.engine.consent import CONSENT_TEXTS, ConsentPurpose
 from accounts.engine.contact_rules import ContactPurpose
 from accounts.models import User
+from accounts.selectors.consents import has_consent
 from accounts.services.messages import queue_message
 from loans.engine.lifecycle import (
     APPLICATION_LIFECYCLE,
@@ -117,8 +119,8 @@ def submit_application(
 
     The same key again returns the first application. Leaves it APPROVED, REFERRED or DECLINED and
     queues the message that says so. Raises PurposeRefusedError, ApplicationAlreadyOpenError,
-    UnableToApplyError (terms that are not offered) or IncompleteProfileError; then nothing is
-    stored.
+    UnableToApplyError (no consent, terms that are not offered) or IncompleteProfileError; then
+    nothing is stored.
     """
     with transaction.atomic():
         # The person's row serializes their forms; NO KEY, so that other rows may point to it.
@@ -126,6 +128,7 @@ def submit_application(
         sent_before = application_by_key(borrower, request_key)
         if sent_before is not None:
             return sent_before
+        _check_consent(borrower)
         version = _check_asked(asked, business_date)
         merchant = _merchant_of(version, asked)
         _check_nothing_open(borrower, business_date, actor, at)
@@ -293,6 +296,12 @@ def tell_borrower(*, application: LoanApplication, at: datetime.datetime) -> Non
         dedup_key=f"application:{application.public_id}:{application.state}:{changes}",
         at=at,
     )
+
+
+def _check_consent(borrower: User) -> None:
+    """Refuse to decide with data that the person does not want to be used for it (DP-03)."""
+    if not has_consent(user=borrower, purpose=ConsentPurpose.CREDIT_DECISION):
+        raise UnableToApplyError(_(CONSENT_TEXTS[ConsentPurpose.CREDIT_DECISION].needed_for))
 
 
 def _check_asked(asked: ApplicationRequest, business_date: datetime.date) -> ProductVersion:

@@ -9,9 +9,11 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from accounts.engine.consent import ConsentPurpose
 from accounts.engine.finances import Employment
-from accounts.models import Message, User
+from accounts.models import BorrowerProfile, Message, User
 from accounts.selectors.profiles import IncompleteProfileError
+from accounts.services.consents import record_consent
 from loans.engine.lifecycle import ApplicationState
 from loans.models import ApplicationStatusChange, LoanApplication, Merchant, Product
 from loans.models.application import DecisionReason
@@ -30,7 +32,7 @@ from loans.services.applications import (
 from loans.services.products import load_catalog
 from loans.services.underwriting import Ruling, decide_referral
 from risk.models import Assessment
-from tests.factories.accounts import NOON, TODAY, make_borrower, make_person
+from tests.factories.accounts import NOON, TODAY, make_borrower
 from tests.factories.funded import funded_loan
 from tests.factories.loans import (
     approve,
@@ -198,9 +200,23 @@ def test_a_merchant_of_another_scenario_is_refused(borrower: User) -> None:
     assert nothing_stored()
 
 
-def test_an_incomplete_profile_is_refused(shop: None) -> None:
+def test_without_consent_nothing_is_decided(borrower: User) -> None:
+    record_consent(
+        user=borrower,
+        purpose=ConsentPurpose.CREDIT_DECISION,
+        granted=False,
+        actor=borrower.as_actor(),
+        at=NOON + datetime.timedelta(minutes=1),
+    )
+    with pytest.raises(UnableToApplyError):
+        submit(borrower)
+    assert nothing_stored()
+
+
+def test_an_incomplete_profile_is_refused(borrower: User) -> None:
+    BorrowerProfile.objects.filter(user=borrower).update(monthly_income=None)
     with pytest.raises(IncompleteProfileError):
-        submit(make_person())
+        submit(borrower)
     assert nothing_stored()
 
 
