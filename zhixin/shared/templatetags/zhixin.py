@@ -22,7 +22,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext, ngettext, to_locale
+from django.utils.translation import get_language, gettext, ngettext, pgettext, to_locale
 
 from zhixin.shared.icons import icon_svg
 from zhixin.shared.money import Money
@@ -196,7 +196,7 @@ def html_lang() -> str:
 @register.simple_tag(takes_context=True)
 def nav_links(context: template.Context) -> list[NavLink]:
     """Return the pages a reader can always reach: public ones, and her own when signed in."""
-    home, learn = gettext("Home"), gettext("Learn")
+    home, learn = pgettext("navigation", "Home"), gettext("Learn")
     places = [
         (home, home, "education:home", "/", "home"),
         (learn, learn, "education:lessons", "/learn/", "book"),
