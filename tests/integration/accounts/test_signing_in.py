@@ -288,10 +288,12 @@ def test_changing_and_confirming_with_a_password(client: Client) -> None:
     assert user.check_password("vier-neue-worte") is True
 
 
-def test_staff_sign_in_to_the_admin_by_email(client: Client) -> None:
-    user = make_person(channel=Channel.EMAIL, password=PASSWORD, is_staff=True)
-    answer = client.post(
-        reverse("admin:login"), {"username": user.email, "password": PASSWORD, "next": "/admin/"}
-    )
-    assert answer.status_code == 302
+def test_staff_sign_in_where_everybody_does_and_reach_the_admin(client: Client) -> None:
+    user = make_person(password=PASSWORD, is_staff=True)
+    to_sign_in = client.get("/admin/")
+    assert to_sign_in.status_code == 302
+    sign_in = client.get(to_sign_in.url).url
+    assert sign_in == f"{LOGIN}?next=%2Fadmin%2F"
+    answer = client.post(sign_in, {"login": user.phone, "password": PASSWORD})
+    assert (answer.status_code, answer.url) == (302, "/admin/")
     assert client.session["_auth_user_id"] == str(user.pk)
