@@ -290,7 +290,7 @@ def test_the_timeline_never_shows_codes() -> None:
     )
     page = signed_in(make_collector()).get(desk_url(case))
     assert "123456" not in page.text
-    assert "has been due for 1 days" in page.text
+    assert "has been due for 1 day." in page.text
 
 
 def test_the_desk_shows_the_borrowers_own_clock() -> None:
