@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,7 @@ from zhixin.shared.money import Money, total
 
 HISTORY_DAYS = 365
 RECENT_DAYS = 30
+DECLINED_SHOWN_DAYS = 90
 # People whose income comes and goes: the policy counts less of it (conduct LM-10).
 IRREGULAR_WORK = frozenset({WorkKind.GIG, WorkKind.SELF_EMPLOYED})
 
@@ -78,11 +80,15 @@ def applications_of(user: User) -> list[LoanApplication]:
     )
 
 
-def open_applications(user: User) -> list[ApplicationCard]:
-    """Return the open application as a list shows it, for the page of one's loans."""
+def application_cards(user: User, *, on: datetime.date) -> list[ApplicationCard]:
+    """Return what the page of one's loans shows: open applications, and those declined lately."""
+    lately = Q(
+        state=ApplicationState.DECLINED,
+        business_date__gt=on - datetime.timedelta(days=DECLINED_SHOWN_DAYS),
+    )
+    is_open = Q(pk__in=LoanApplication.objects.open().values("pk"))
     found = (
-        LoanApplication.objects.open()
-        .filter(borrower=user)
+        LoanApplication.objects.filter(is_open | lately, borrower=user)
         .select_related("product_version__product")
         .order_by("-created_at")
     )
@@ -112,6 +118,11 @@ _CARD_WORDS = {
         _("Approved"),
         "good",
         _("Look at every cost, then decide whether you take it."),
+    ),
+    ApplicationState.DECLINED: (
+        _("Declined"),
+        "",
+        _("See why, what would change it, and how a person looks at it again."),
     ),
 }
 

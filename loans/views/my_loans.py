@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
 from loans.access import access_loan
-from loans.selectors.applications import open_applications
+from loans.selectors.applications import application_cards
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import loan_cards, loan_page
 from zhixin.shared.permissions import borrower_required
@@ -21,10 +21,11 @@ from zhixin.shared.permissions import borrower_required
 def my_loans(request: HttpRequest) -> HttpResponse:
     """List the borrower's loans and what they have asked for."""
     user = signed_in(request)
+    today = business_date()
     context = {
         "cards": loan_cards(user),
-        "applications": open_applications(user),
-        "business_date": business_date(),
+        "applications": application_cards(user, on=today),
+        "business_date": today,
     }
     return render(request, "loans/my_loans.html", context)
 

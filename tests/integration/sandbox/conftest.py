@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_world import World, running_world
 
+from tests.integration.sandbox.sandbox_world import World, running_world
 from zhixin.sandbox.keys import ensure_keys
 
 

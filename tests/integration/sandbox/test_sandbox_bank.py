@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from sandbox_world import PROJECT, World, eventually, web
 
 from loans.adapters.bank import (
     BankAnswer,
@@ -24,6 +23,7 @@ from loans.adapters.bank import (
     PayoutOrder,
     UnableToReuseReferenceError,
 )
+from tests.integration.sandbox.sandbox_world import PROJECT, World, eventually, web
 from zhixin.sandbox import clock
 from zhixin.shared.money import Money
 from zhixin.shared.signing import load_private_key, sign_parameters, timestamp_text

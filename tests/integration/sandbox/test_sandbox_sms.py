@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox_world import SandboxProcess, web
 
 from accounts.adapters.sms import SmsAnswer, SmsClient, SmsError, SmsState
+from tests.integration.sandbox.sandbox_world import SandboxProcess, web
 from zhixin.sandbox import clock
 from zhixin.shared.signing import rpc_signature
 

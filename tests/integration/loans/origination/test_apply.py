@@ -17,7 +17,7 @@ from accounts.services.consents import record_consent
 from loans.engine.lifecycle import ApplicationState
 from loans.models import ApplicationStatusChange, LoanApplication, Merchant, Product
 from loans.models.application import DecisionReason
-from loans.selectors.applications import applicant_facts, open_applications, review_due_date
+from loans.selectors.applications import applicant_facts, application_cards, review_due_date
 from loans.selectors.products import calculator_rate, list_rate, offered_versions
 from loans.services.applications import (
     OFFER_VALID_DAYS,
@@ -425,7 +425,7 @@ def test_withdrawing_twice_is_once(borrower: User) -> None:
         assert withdrawn.state == ApplicationState.WITHDRAWN
     assert changes_of(application)[-1] == ("APPROVED", "WITHDRAWN")
     assert len(changes_of(application)) == 3
-    assert open_applications(borrower) == []
+    assert application_cards(borrower, on=TODAY) == []
 
 
 def test_a_declined_application_cannot_be_withdrawn(shop: None) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from loan_building import loan, money
 
 from loans.engine.annualized_cost import (
     AmbiguousAnnualizedCostError,
@@ -18,6 +17,7 @@ from loans.engine.annualized_cost import (
     cost_of,
 )
 from loans.engine.schedule import build_schedule
+from tests.unit.loans.engine.loan_building import loan, money
 from zhixin.shared.money import Money
 
 

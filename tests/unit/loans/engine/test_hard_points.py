@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from loan_building import PENALTY, amounts, day, loan, money, paid, payout, state
 
 from loans.engine.day_count import period_factor
 from loans.engine.events import InvalidEventError
@@ -31,6 +30,16 @@ from loans.engine.servicing import (
     replay,
 )
 from loans.engine.terms import DayCount
+from tests.unit.loans.engine.loan_building import (
+    PENALTY,
+    amounts,
+    day,
+    loan,
+    money,
+    paid,
+    payout,
+    state,
+)
 from zhixin.shared.calendar import add_months
 from zhixin.shared.money import Money
 

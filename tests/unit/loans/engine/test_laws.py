@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from loan_strategies import histories, terms
 
 from loans.engine.events import event_from_json
 from loans.engine.explanation import explain, explained_keys, value_of
@@ -28,6 +27,7 @@ from loans.engine.servicing import (
     replay,
 )
 from loans.engine.terms import LoanTerms, Method
+from tests.unit.loans.engine.loan_strategies import histories, terms
 from zhixin.shared.money import Money, total
 
 LOANS = terms().flatmap(lambda t: st.tuples(st.just(t), histories(t)))
