@@ -56,7 +56,9 @@ class Lesson(models.Model):
     )
     widget = models.CharField(_("to play with"), max_length=20, choices=Widget, blank=True)
     published = models.BooleanField(_("published"), default=True)
-    loaded_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    loaded_fingerprint = models.CharField(
+        max_length=64, blank=True, editable=False, verbose_name=_("fingerprint of the loaded text")
+    )
 
     objects: ClassVar[LessonManager[Lesson]] = LessonManager()
 
@@ -80,7 +82,9 @@ class Lesson(models.Model):
 class LessonText(models.Model):
     """A lesson in one language; the body is Markdown without HTML."""
 
-    lesson = models.ForeignKey(Lesson, models.CASCADE, related_name="texts")
+    lesson = models.ForeignKey(
+        Lesson, models.CASCADE, related_name="texts", verbose_name=_("lesson")
+    )
     language = models.CharField(_("language"), max_length=10, choices=Language)
     title = models.CharField(_("title"), max_length=120)
     summary = models.CharField(_("summary"), max_length=300)
@@ -89,7 +93,9 @@ class LessonText(models.Model):
         help_text=_("A line with only [[widget]] says where the thing to play with stands."),
     )
     # What `load_lessons` last wrote here, to tell an editor's change from an older file.
-    loaded_fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    loaded_fingerprint = models.CharField(
+        max_length=64, blank=True, editable=False, verbose_name=_("fingerprint of the loaded text")
+    )
 
     class Meta:
         """Allows one text per lesson and language."""
@@ -125,7 +131,9 @@ class LessonText(models.Model):
 class QuizQuestion(models.Model):
     """One question of a lesson in one language, with its options and why the answer is right."""
 
-    lesson = models.ForeignKey(Lesson, models.CASCADE, related_name="questions")
+    lesson = models.ForeignKey(
+        Lesson, models.CASCADE, related_name="questions", verbose_name=_("lesson")
+    )
     language = models.CharField(_("language"), max_length=10, choices=Language)
     position = models.PositiveSmallIntegerField(_("position"))
     question = models.CharField(_("question"), max_length=300)
@@ -179,9 +187,16 @@ class QuizQuestion(models.Model):
 class QuizAttempt(AppendOnly):
     """One try at a lesson's questions. Never an input to a credit decision."""
 
-    lesson = models.ForeignKey(Lesson, models.PROTECT, related_name="attempts")
+    lesson = models.ForeignKey(
+        Lesson, models.PROTECT, related_name="attempts", verbose_name=_("lesson")
+    )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("person"),
     )
     language = models.CharField(_("language"), max_length=10, choices=Language)
     answers = models.JSONField(_("chosen options"))

@@ -28,7 +28,7 @@ class PolicyVersion(AppendOnly):
     jurisdiction = models.CharField(_("jurisdiction"), max_length=8)
     effective_from = models.DateField(_("effective from"))
     document = models.JSONField(_("document"))
-    sha256 = models.CharField(max_length=64, unique=True)
+    sha256 = models.CharField(max_length=64, unique=True, verbose_name=_("fingerprint (SHA-256)"))
     loaded_at = models.DateTimeField(_("loaded at"))
     actor_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -61,7 +61,7 @@ class ScorecardVersion(AppendOnly):
 
     code = models.SlugField(_("code"), max_length=40, unique=True)
     document = models.JSONField(_("document"))
-    sha256 = models.CharField(max_length=64, unique=True)
+    sha256 = models.CharField(max_length=64, unique=True, verbose_name=_("fingerprint (SHA-256)"))
     loaded_at = models.DateTimeField(_("loaded at"))
     actor_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -87,7 +87,9 @@ class ScorecardVersion(AppendOnly):
 class Assessment(AppendOnly):
     """One decision with everything that led to it; can be decided again with the same result."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     subject = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("applicant"),

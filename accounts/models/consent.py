@@ -45,7 +45,7 @@ class Consent(AppendOnly):
         null=True,
         verbose_name=_("recorded by"),
     )
-    actor_label = models.CharField(max_length=254)
+    actor_label = models.CharField(max_length=254, verbose_name=_("recorded by"))
     at = models.DateTimeField(_("at"))
 
     class Meta(AppendOnly.Meta):

@@ -57,7 +57,7 @@ class ContactHold(models.Model):
         null=True,
         verbose_name=_("placed by"),
     )
-    placed_by_label = models.CharField(max_length=254)
+    placed_by_label = models.CharField(max_length=254, verbose_name=_("placed by, name"))
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
     released_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -67,7 +67,9 @@ class ContactHold(models.Model):
         blank=True,
         verbose_name=_("released by"),
     )
-    released_by_label = models.CharField(max_length=254, blank=True)
+    released_by_label = models.CharField(
+        max_length=254, blank=True, verbose_name=_("released by, name")
+    )
 
     objects: ClassVar[ContactHoldManager[ContactHold]] = ContactHoldManager()
 

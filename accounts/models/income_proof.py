@@ -40,7 +40,9 @@ def private_path(instance: IncomeProof, filename: str) -> str:
 class IncomeProof(models.Model):
     """One uploaded document; staff verify the income it shows, or say why they cannot."""
 
-    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    public_id = models.UUIDField(
+        unique=True, default=uuid.uuid4, editable=False, verbose_name=_("public id")
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

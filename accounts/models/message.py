@@ -45,7 +45,9 @@ class Message(models.Model):
     a repetition. `not_before` is set when the contact gate or a failure has put it off.
     """
 
-    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    public_id = models.UUIDField(
+        unique=True, default=uuid.uuid4, editable=False, verbose_name=_("public id")
+    )
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -65,7 +67,9 @@ class Message(models.Model):
         _("state"), max_length=10, choices=MessageState.choices, default=MessageState.QUEUED
     )
     refusal_rule = models.CharField(_("rule against it"), max_length=10, blank=True)
-    dedup_key = models.CharField(max_length=120, unique=True, null=True, blank=True)
+    dedup_key = models.CharField(
+        max_length=120, unique=True, null=True, blank=True, verbose_name=_("key against doubles")
+    )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     created_at = models.DateTimeField(_("queued at"))
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)

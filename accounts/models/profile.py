@@ -46,7 +46,13 @@ class BorrowerProfile(models.Model):
     )
     full_name = models.CharField(_("name"), max_length=60, blank=True)
     id_number = EncryptedTextField(_("resident ID number"), blank=True)
-    id_number_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    id_number_digest = models.CharField(
+        max_length=64,
+        unique=True,
+        null=True,
+        editable=False,
+        verbose_name=_("digest of the ID number"),
+    )
     birth_date = models.DateField(_("birth date"), null=True, blank=True)
 
     employment = models.CharField(

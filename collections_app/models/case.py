@@ -57,8 +57,12 @@ CaseManager = models.Manager.from_queryset(CaseQuerySet)
 class Case(models.Model):
     """One stretch of work on one loan. Amount and days are the night's snapshot of the loan."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    loan = models.ForeignKey("loans.Loan", on_delete=models.PROTECT, related_name="cases")
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
+    loan = models.ForeignKey(
+        "loans.Loan", on_delete=models.PROTECT, related_name="cases", verbose_name=_("loan")
+    )
     state = models.CharField(
         _("state"), max_length=8, choices=CASE_STATE_LABELS, default=CaseState.OPEN
     )
@@ -119,15 +123,24 @@ class Case(models.Model):
 class CaseChange(AppendOnly):
     """When a case opened or ended, by whom and why."""
 
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="changes")
-    from_state = models.CharField(max_length=8, choices=CASE_STATE_LABELS, blank=True)
-    to_state = models.CharField(max_length=8, choices=CASE_STATE_LABELS)
+    case = models.ForeignKey(
+        Case, on_delete=models.PROTECT, related_name="changes", verbose_name=_("case")
+    )
+    from_state = models.CharField(
+        max_length=8, choices=CASE_STATE_LABELS, blank=True, verbose_name=_("from state")
+    )
+    to_state = models.CharField(max_length=8, choices=CASE_STATE_LABELS, verbose_name=_("to state"))
     business_date = models.DateField(_("business date"))
     reason = models.CharField(_("reason"), max_length=40)
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=254)
+    actor_label = models.CharField(max_length=254, verbose_name=_("recorded by"))
     recorded_at = models.DateTimeField(_("recorded at"))
 
     class Meta(AppendOnly.Meta):
@@ -183,7 +196,9 @@ CONVERSATIONS = (
 class ContactNote(AppendOnly):
     """One contact with a borrower, as it was. `gate_rule` is what the contact gate said then."""
 
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="notes")
+    case = models.ForeignKey(
+        Case, on_delete=models.PROTECT, related_name="notes", verbose_name=_("case")
+    )
     channel = models.CharField(_("channel"), max_length=10, choices=ContactChannel)
     direction = models.CharField(_("direction"), max_length=8, choices=ContactDirection)
     outcome = models.CharField(_("outcome"), max_length=16, choices=ContactOutcome)
@@ -197,7 +212,7 @@ class ContactNote(AppendOnly):
         related_name="+",
         verbose_name=_("by"),
     )
-    by_label = models.CharField(max_length=254)
+    by_label = models.CharField(max_length=254, verbose_name=_("by, name"))
     at = models.DateTimeField(_("at"))
 
     class Meta(AppendOnly.Meta):

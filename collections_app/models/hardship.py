@@ -64,9 +64,14 @@ class HardshipRequest(AppendOnly):
     `event_count` is the number of the loan's events that the offers are computed from.
     """
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     loan = models.ForeignKey(
-        "loans.Loan", on_delete=models.PROTECT, related_name="hardship_requests"
+        "loans.Loan",
+        on_delete=models.PROTECT,
+        related_name="hardship_requests",
+        verbose_name=_("loan"),
     )
     key = models.UUIDField(_("key of the form"))
     reason = models.CharField(_("reason"), max_length=16, choices=HardshipReason)
@@ -88,9 +93,14 @@ class HardshipRequest(AppendOnly):
     event_count = models.PositiveIntegerField(_("events of the loan"))
     business_date = models.DateField(_("business date"))
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=254)
+    actor_label = models.CharField(max_length=254, verbose_name=_("recorded by"))
     created_at = models.DateTimeField(_("told at"))
 
     class Meta(AppendOnly.Meta):
@@ -131,8 +141,15 @@ class HardshipRequest(AppendOnly):
 class HardshipOffer(AppendOnly):
     """One plan that the budget bears, with all its figures, good on one business date."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    request = models.ForeignKey(HardshipRequest, on_delete=models.PROTECT, related_name="offers")
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
+    request = models.ForeignKey(
+        HardshipRequest,
+        on_delete=models.PROTECT,
+        related_name="offers",
+        verbose_name=_("request for help"),
+    )
     kind = models.CharField(_("kind"), max_length=16, choices=OFFER_KIND_LABELS)
     months = models.PositiveSmallIntegerField(_("months"))
     bearable = MoneyField(_("bearable then"))
@@ -201,11 +218,26 @@ HardshipPlanManager = models.Manager.from_queryset(HardshipPlanQuerySet)
 class HardshipPlan(models.Model):
     """An offer that the borrower accepted: an event on the loan, and a promise on our side."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    offer = models.OneToOneField(HardshipOffer, on_delete=models.PROTECT, related_name="acceptance")
-    loan = models.ForeignKey("loans.Loan", on_delete=models.PROTECT, related_name="hardship_plans")
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
+    offer = models.OneToOneField(
+        HardshipOffer,
+        on_delete=models.PROTECT,
+        related_name="acceptance",
+        verbose_name=_("offer of a plan"),
+    )
+    loan = models.ForeignKey(
+        "loans.Loan",
+        on_delete=models.PROTECT,
+        related_name="hardship_plans",
+        verbose_name=_("loan"),
+    )
     loan_event = models.OneToOneField(
-        "loans.LoanEvent", on_delete=models.PROTECT, related_name="hardship_plan"
+        "loans.LoanEvent",
+        on_delete=models.PROTECT,
+        related_name="hardship_plan",
+        verbose_name=_("event of a loan"),
     )
     state = models.CharField(
         _("state"), max_length=10, choices=PLAN_STATE_LABELS, default=PlanState.KEPT
@@ -213,12 +245,17 @@ class HardshipPlan(models.Model):
     accepted_on = models.DateField(_("accepted on"))
     accepted_at = models.DateTimeField(_("accepted at"))
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=254)
+    actor_label = models.CharField(max_length=254, verbose_name=_("recorded by"))
     ended_on = models.DateField(_("ended on"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
-    ended_by_label = models.CharField(max_length=254, blank=True)
+    ended_by_label = models.CharField(max_length=254, blank=True, verbose_name=_("ended by, name"))
 
     objects: ClassVar[HardshipPlanManager[HardshipPlan]] = HardshipPlanManager()
 

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('minutes', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(15)], verbose_name='reading time in minutes')),
                 ('widget', models.CharField(blank=True, choices=[('', 'Nothing'), ('calculator', 'The loan calculator'), ('flat-rate', 'The flat-rate converter')], max_length=20, verbose_name='to play with')),
                 ('published', models.BooleanField(default=True, verbose_name='published')),
-                ('loaded_fingerprint', models.CharField(blank=True, editable=False, max_length=64)),
+                ('loaded_fingerprint', models.CharField(blank=True, editable=False, max_length=64, verbose_name='fingerprint of the loaded text')),
             ],
             options={
                 'verbose_name': 'lesson',
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(help_text='A list such as ["Yes", "No"].', verbose_name='options')),
                 ('correct_index', models.PositiveSmallIntegerField(help_text='Counted from 0.', verbose_name='right option')),
                 ('explanation', models.TextField(verbose_name='explanation')),
-                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='education.lesson')),
+                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='education.lesson', verbose_name='lesson')),
             ],
             options={
                 'verbose_name': 'question',
@@ -61,8 +61,8 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=120, verbose_name='title')),
                 ('summary', models.CharField(max_length=300, verbose_name='summary')),
                 ('body', models.TextField(help_text='A line with only [[widget]] says where the thing to play with stands.', verbose_name='text (Markdown)')),
-                ('loaded_fingerprint', models.CharField(blank=True, editable=False, max_length=64)),
-                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='texts', to='education.lesson')),
+                ('loaded_fingerprint', models.CharField(blank=True, editable=False, max_length=64, verbose_name='fingerprint of the loaded text')),
+                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='texts', to='education.lesson', verbose_name='lesson')),
             ],
             options={
                 'verbose_name': 'text',
@@ -81,8 +81,8 @@ class Migration(migrations.Migration):
                 ('correct_count', models.PositiveSmallIntegerField(verbose_name='right answers')),
                 ('passed', models.BooleanField(verbose_name='passed')),
                 ('at', models.DateTimeField(verbose_name='when')),
-                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='education.lesson')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('lesson', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='education.lesson', verbose_name='lesson')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='person')),
             ],
             options={
                 'verbose_name': 'quiz attempt',

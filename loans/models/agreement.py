@@ -16,14 +16,19 @@ from zhixin.shared.models import AppendOnly
 class CostSheet(AppendOnly):
     """Every charge of one offer, as shown to the borrower (conduct PR-09)."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     application = models.ForeignKey(
-        LoanApplication, on_delete=models.PROTECT, related_name="cost_sheets"
+        LoanApplication,
+        on_delete=models.PROTECT,
+        related_name="cost_sheets",
+        verbose_name=_("application"),
     )
     terms = models.JSONField(_("terms"))
     document = models.JSONField(_("figures"))
-    sha256 = models.CharField(max_length=64)
-    language = models.CharField(max_length=10)
+    sha256 = models.CharField(max_length=64, verbose_name=_("fingerprint (SHA-256)"))
+    language = models.CharField(max_length=10, verbose_name=_("language"))
     shown_at = models.DateTimeField(_("shown at"))
 
     class Meta(AppendOnly.Meta):
@@ -42,7 +47,10 @@ class CostSheetConfirmation(AppendOnly):
     """The borrower's confirmation, no sooner than the reading time after the showing (PR-10)."""
 
     cost_sheet = models.OneToOneField(
-        CostSheet, on_delete=models.PROTECT, related_name="confirmation"
+        CostSheet,
+        on_delete=models.PROTECT,
+        related_name="confirmation",
+        verbose_name=_("cost sheet"),
     )
     reading_seconds = models.PositiveIntegerField(_("seconds between showing and confirmation"))
     required_seconds = models.PositiveIntegerField(_("seconds required"))
@@ -68,19 +76,32 @@ class CostSheetConfirmation(AppendOnly):
 class Agreement(AppendOnly):
     """The signed contract: frozen terms, the exact bytes that were shown, and their hash."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     number = models.CharField(_("contract number"), max_length=24, unique=True)
     application = models.OneToOneField(
-        LoanApplication, on_delete=models.PROTECT, related_name="agreement"
+        LoanApplication,
+        on_delete=models.PROTECT,
+        related_name="agreement",
+        verbose_name=_("application"),
     )
     # No signature without a confirmed cost sheet: the key is not nullable.
-    confirmation = models.OneToOneField(CostSheetConfirmation, on_delete=models.PROTECT)
+    confirmation = models.OneToOneField(
+        CostSheetConfirmation,
+        on_delete=models.PROTECT,
+        verbose_name=_("confirmation of a cost sheet"),
+    )
     terms = models.JSONField(_("terms"))
     content = models.BinaryField(_("exact bytes"))
-    content_type = models.CharField(max_length=60, default="text/html; charset=utf-8")
-    sha256 = models.CharField(max_length=64)
-    language = models.CharField(max_length=10)
-    signed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    content_type = models.CharField(
+        max_length=60, default="text/html; charset=utf-8", verbose_name=_("content type")
+    )
+    sha256 = models.CharField(max_length=64, verbose_name=_("fingerprint (SHA-256)"))
+    language = models.CharField(max_length=10, verbose_name=_("language"))
+    signed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, verbose_name=_("signed by")
+    )
     signed_at = models.DateTimeField(_("signed at"))
 
     class Meta(AppendOnly.Meta):

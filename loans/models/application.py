@@ -116,14 +116,23 @@ LoanApplicationManager = models.Manager.from_queryset(LoanApplicationQuerySet)
 class LoanApplication(models.Model):
     """One request for one loan."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     # Made with the form, so that a form sent twice is one application.
     request_key = models.CharField(_("key of the form"), max_length=80)
     borrower = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="applications"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="applications",
+        verbose_name=_("borrower"),
     )
-    product_version = models.ForeignKey(ProductVersion, on_delete=models.PROTECT)
-    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, null=True, blank=True)
+    product_version = models.ForeignKey(
+        ProductVersion, on_delete=models.PROTECT, verbose_name=_("product version")
+    )
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("merchant")
+    )
     amount = MoneyField(_("amount"))
     installment_count = models.PositiveSmallIntegerField(_("installments"))
     method = models.CharField(_("method"), max_length=24, choices=METHOD_LABELS)
@@ -136,7 +145,11 @@ class LoanApplication(models.Model):
         default=ApplicationState.DRAFT,
     )
     assessment = models.ForeignKey(
-        "risk.Assessment", on_delete=models.PROTECT, null=True, blank=True
+        "risk.Assessment",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("assessment"),
     )
     approved_amount = MoneyField(_("approved amount"), null=True, blank=True)
     approved_rate = models.DecimalField(
@@ -150,6 +163,7 @@ class LoanApplication(models.Model):
         null=True,
         blank=True,
         related_name="claimed_applications",
+        verbose_name=_("taken up by"),
     )
     claimed_at = models.DateTimeField(_("taken up at"), null=True, blank=True)
     decided_by = models.ForeignKey(
@@ -158,6 +172,7 @@ class LoanApplication(models.Model):
         null=True,
         blank=True,
         related_name="decided_applications",
+        verbose_name=_("decided by"),
     )
     decision_reason = models.CharField(
         _("reason of the decision"), max_length=24, choices=DecisionReason, blank=True
@@ -253,16 +268,27 @@ class ApplicationStatusChange(AppendOnly):
     """Who moved an application from which state to which, when and why."""
 
     application = models.ForeignKey(
-        LoanApplication, on_delete=models.PROTECT, related_name="status_changes"
+        LoanApplication,
+        on_delete=models.PROTECT,
+        related_name="status_changes",
+        verbose_name=_("application"),
     )
-    from_state = models.CharField(max_length=16, choices=APPLICATION_STATE_LABELS)
-    to_state = models.CharField(max_length=16, choices=APPLICATION_STATE_LABELS)
-    reason = models.CharField(max_length=300, blank=True)
+    from_state = models.CharField(
+        max_length=16, choices=APPLICATION_STATE_LABELS, verbose_name=_("from state")
+    )
+    to_state = models.CharField(
+        max_length=16, choices=APPLICATION_STATE_LABELS, verbose_name=_("to state")
+    )
+    reason = models.CharField(max_length=300, blank=True, verbose_name=_("reason"))
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=80)
-    recorded_at = models.DateTimeField()
+    actor_label = models.CharField(max_length=80, verbose_name=_("recorded by"))
+    recorded_at = models.DateTimeField(verbose_name=_("recorded at"))
 
     class Meta(AppendOnly.Meta):
         """Names the table's rows for people."""

@@ -45,17 +45,28 @@ _BALANCE_CHECK = """
 class JournalEntry(AppendOnly):
     """One balanced change of the books, for one loan on one business date."""
 
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="journal_entries")
+    loan = models.ForeignKey(
+        Loan, on_delete=models.PROTECT, related_name="journal_entries", verbose_name=_("loan")
+    )
     event = models.ForeignKey(
-        LoanEvent, on_delete=models.PROTECT, null=True, blank=True, related_name="journal_entries"
+        LoanEvent,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="journal_entries",
+        verbose_name=_("event of a loan"),
     )
     business_date = models.DateField(_("business date"))
     reason = models.CharField(_("reason"), max_length=60, choices=REASON_LABELS)
     posting_count = models.PositiveSmallIntegerField(_("number of postings"))
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=80)
+    actor_label = models.CharField(max_length=80, verbose_name=_("recorded by"))
     recorded_at = models.DateTimeField(_("recorded at"))
 
     class Meta(AppendOnly.Meta):
@@ -87,8 +98,15 @@ class JournalEntry(AppendOnly):
 class Posting(AppendOnly):
     """One leg of an entry: a debit or a credit of one account."""
 
-    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="postings")
+    entry = models.ForeignKey(
+        JournalEntry,
+        on_delete=models.PROTECT,
+        related_name="postings",
+        verbose_name=_("journal entry"),
+    )
+    loan = models.ForeignKey(
+        Loan, on_delete=models.PROTECT, related_name="postings", verbose_name=_("loan")
+    )
     account = models.CharField(_("account"), max_length=24, choices=LEDGER_ACCOUNT_LABELS)
     debit = MoneyField(_("debit"), default=Money.zero)
     credit = MoneyField(_("credit"), default=Money.zero)

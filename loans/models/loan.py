@@ -85,11 +85,18 @@ LoanManager = models.Manager.from_queryset(LoanQuerySet)
 class Loan(models.Model):
     """A signed loan. All but the first block of columns is the projection of the fold."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    borrower = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="loans"
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
     )
-    agreement = models.OneToOneField(Agreement, on_delete=models.PROTECT, related_name="loan")
+    borrower = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="loans",
+        verbose_name=_("borrower"),
+    )
+    agreement = models.OneToOneField(
+        Agreement, on_delete=models.PROTECT, related_name="loan", verbose_name=_("agreement")
+    )
     principal = MoneyField(_("contract principal"))
     annual_rate = models.DecimalField(_("contract rate a year"), max_digits=9, decimal_places=8)
     created_at = models.DateTimeField(_("signed at"))
@@ -167,7 +174,9 @@ class Loan(models.Model):
 class Installment(models.Model):
     """A scheduled payment: what is due and what of it is paid. A projection of the fold."""
 
-    loan = models.ForeignKey(Loan, on_delete=models.CASCADE, related_name="installments")
+    loan = models.ForeignKey(
+        Loan, on_delete=models.CASCADE, related_name="installments", verbose_name=_("loan")
+    )
     number = models.PositiveSmallIntegerField(_("number"))
     due_date = models.DateField(_("due date"))
     principal = MoneyField(_("principal"))
@@ -205,8 +214,12 @@ class Installment(models.Model):
 class LoanEvent(AppendOnly):
     """A fact about a loan. The body is the engine's event; the rest says who recorded it, why."""
 
-    event_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="events")
+    event_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("event id")
+    )
+    loan = models.ForeignKey(
+        Loan, on_delete=models.PROTECT, related_name="events", verbose_name=_("loan")
+    )
     sequence = models.PositiveIntegerField(_("order of recording"))
     kind = models.CharField(_("kind"), max_length=24, choices=EVENT_LABELS)
     effective_date = models.DateField(_("effective date"))
@@ -218,11 +231,16 @@ class LoanEvent(AppendOnly):
         null=True,
         blank=True,
         related_name="events",
+        verbose_name=_("bank transfer"),
     )
     actor_user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("recorded by, as a user"),
     )
-    actor_label = models.CharField(max_length=80)
+    actor_label = models.CharField(max_length=80, verbose_name=_("recorded by"))
     recorded_at = models.DateTimeField(_("recorded at"))
 
     class Meta(AppendOnly.Meta):
@@ -247,13 +265,19 @@ class LoanEvent(AppendOnly):
 class LoanStatusChange(AppendOnly):
     """When a loan's status changed and by which event or night."""
 
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="status_changes")
-    from_status = models.CharField(max_length=16, choices=LOAN_STATUS_LABELS)
-    to_status = models.CharField(max_length=16, choices=LOAN_STATUS_LABELS)
-    business_date = models.DateField()
+    loan = models.ForeignKey(
+        Loan, on_delete=models.PROTECT, related_name="status_changes", verbose_name=_("loan")
+    )
+    from_status = models.CharField(
+        max_length=16, choices=LOAN_STATUS_LABELS, verbose_name=_("from status")
+    )
+    to_status = models.CharField(
+        max_length=16, choices=LOAN_STATUS_LABELS, verbose_name=_("to status")
+    )
+    business_date = models.DateField(verbose_name=_("business date"))
     reason = models.CharField(_("reason"), max_length=120, choices=REASON_LABELS)
-    actor_label = models.CharField(max_length=80)
-    recorded_at = models.DateTimeField()
+    actor_label = models.CharField(max_length=80, verbose_name=_("recorded by"))
+    recorded_at = models.DateTimeField(verbose_name=_("recorded at"))
 
     class Meta(AppendOnly.Meta):
         """Names the table's rows for people."""

@@ -65,7 +65,9 @@ class Product(models.Model):
 class ProductVersion(AppendOnly):
     """The rules of a product from a date on. A loan keeps the version that it was signed on."""
 
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="versions")
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="versions", verbose_name=_("product")
+    )
     number = models.PositiveIntegerField(_("version"))
     effective_from = models.DateField(_("effective from"))
     minimum_amount = MoneyField(_("smallest amount"))
@@ -115,7 +117,9 @@ class ProductVersion(AppendOnly):
 class Merchant(models.Model):
     """Who sells what a consumer loan pays for; the loan is paid out to its account."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
     scenario = models.CharField(_("scenario"), max_length=16, choices=Scenario)
     name_en = models.CharField(_("name in English"), max_length=120)
     name_zh = models.CharField(_("name in Chinese"), max_length=120)

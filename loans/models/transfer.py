@@ -41,11 +41,13 @@ class TransferPurpose(models.TextChoices):
 class MoneyCommand(AppendOnly):
     """An idempotency key that was used, bound to the fingerprint of what it asked for."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
-    key = models.CharField(max_length=80)
-    kind = models.CharField(max_length=24)
-    fingerprint = models.CharField(max_length=64)
-    recorded_at = models.DateTimeField()
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, verbose_name=_("owner")
+    )
+    key = models.CharField(max_length=80, verbose_name=_("key"))
+    kind = models.CharField(max_length=24, verbose_name=_("kind"))
+    fingerprint = models.CharField(max_length=64, verbose_name=_("fingerprint"))
+    recorded_at = models.DateTimeField(verbose_name=_("recorded at"))
 
     class Meta(AppendOnly.Meta):
         """A key is used once by its owner."""
@@ -79,10 +81,19 @@ BankTransferManager = models.Manager.from_queryset(BankTransferQuerySet)
 class BankTransfer(models.Model):
     """One movement of money. `public_id` is the reference that the bank must not do twice."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    loan = models.ForeignKey(Loan, on_delete=models.PROTECT, related_name="transfers")
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, verbose_name=_("public id")
+    )
+    loan = models.ForeignKey(
+        Loan, on_delete=models.PROTECT, related_name="transfers", verbose_name=_("loan")
+    )
     command = models.OneToOneField(
-        MoneyCommand, on_delete=models.PROTECT, null=True, blank=True, related_name="transfer"
+        MoneyCommand,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="transfer",
+        verbose_name=_("money command"),
     )
     direction = models.CharField(_("direction"), max_length=8, choices=TransferDirection)
     purpose = models.CharField(_("purpose"), max_length=16, choices=TransferPurpose)
@@ -147,7 +158,12 @@ class BankNotice(AppendOnly):
     """A call-back or query answer as it arrived, kept whatever it came to."""
 
     transfer = models.ForeignKey(
-        BankTransfer, on_delete=models.PROTECT, null=True, blank=True, related_name="notices"
+        BankTransfer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notices",
+        verbose_name=_("bank transfer"),
     )
     body = models.JSONField(_("body"))
     verdict = models.CharField(_("verdict"), max_length=12, choices=NoticeVerdict)

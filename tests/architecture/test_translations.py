@@ -19,7 +19,11 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import models
+from django.utils.functional import Promise
 from django.utils.translation import get_supported_language_variant, to_locale
 from django.utils.translation.template import templatize
 
@@ -221,6 +225,20 @@ def test_the_catalog_compiles_without_gettext_and_counts_in_chinese() -> None:
         assert text == "%(days)d 天后"
 
 
+def unmarked_labels(model: type[models.Model]) -> list[str]:
+    """Return the columns that the admin would name in English, after the attribute."""
+    return [
+        f"{model.__name__}.{field.name}"
+        for field in model._meta.local_fields
+        if not field.primary_key and not isinstance(field.verbose_name, Promise)
+    ]
+
+
+def test_every_column_has_a_name_for_people() -> None:
+    ours = [each for each in apps.get_models() if each.__module__.partition(".")[0] in CODE_FOLDERS]
+    assert [label for model in ours for label in unmarked_labels(model)] == []
+
+
 def test_django_finds_the_catalog_for_chinese_browsers() -> None:
     assert [path / to_locale("zh-hans") / "LC_MESSAGES" for path in settings.LOCALE_PATHS] == [
         CATALOG.parent
@@ -319,6 +337,14 @@ def test_a_sound_entry_passes_every_rule(sound: polib.POEntry) -> None:
     rules = (is_incomplete, has_other_places, has_other_edges, has_half_width_marks)
     assert not any(rule(sound) for rule in rules)
     assert foreign_words(sound) == unwanted_words(sound) == []
+
+
+def test_an_unnamed_column_is_noticed() -> None:
+    # Django makes this table by itself and gives its columns no name.
+    assert unmarked_labels(Group.permissions.through) == [
+        "Group_permissions.group",
+        "Group_permissions.permission",
+    ]
 
 
 def test_a_forgotten_translation_is_noticed() -> None:
