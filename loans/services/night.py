@@ -19,10 +19,11 @@ Report = Callable[[int, int], None]
 def bill_due_installments(
     *, business_date: datetime.date, actor: Actor, clock: Clock, report: Report
 ) -> int:
-    """Bill the installments that fall due on `business_date`; return the number of loans."""
-    due = Loan.objects.open().filter(
-        installments__due_date=business_date, installments__paid_on__isnull=True
-    )
+    """Bill the installments that fall due on `business_date`; return the number of loans.
+
+    An installment that was paid ahead counts too: the money that was held for it is its now.
+    """
+    due = Loan.objects.open().filter(installments__due_date=business_date)
     return _refresh_each(
         due,
         business_date=business_date,
