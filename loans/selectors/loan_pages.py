@@ -139,6 +139,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     """Return what the page of `loan` shows on the business date `as_of`, from one fold."""
     state = loan_state(loan, as_of=as_of)
     shown = shown_installments(state)
+    own = [_own_part(installment) for installment in shown]
     due_amount, due_date = _what_is_due(state)
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     return LoanPage(
@@ -152,9 +153,11 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
         ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
-        chart=draw_installments([_bar(installment) for installment in shown]),
+        chart=draw_installments(
+            [_bar(*pair) for pair in zip(shown, own, strict=True) if pair[1].total]
+        ),
         rows=tuple(_row(state, installment, as_of) for installment in shown),
-        totals=_sum([installment.due for installment in shown]),
+        totals=_sum(own),
         with_penalty=any(installment.due.penalty for installment in shown),
         history=tuple(_history(events)),
         in_flight=tuple(BankTransfer.objects.unsettled().filter(loan=loan).order_by("pk")),
@@ -188,12 +191,23 @@ def _what_is_due(state: LoanState) -> tuple[Money, datetime.date | None]:
     return Money.zero(), None
 
 
-def _bar(installment: InstallmentState) -> InstallmentBar:
+def _own_part(installment: InstallmentState) -> Buckets:
+    """Return what an installment asks, without what a plan change moved into later ones."""
+    due, moved = installment.due, installment.moved
+    return Buckets(
+        principal=due.principal - moved.principal,
+        interest=due.interest - moved.interest,
+        fees=due.fees - moved.fees,
+        penalty=due.penalty - moved.penalty,
+    )
+
+
+def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
     return InstallmentBar(
         number=installment.number,
         due_date=installment.due_date,
-        principal=installment.due.principal,
-        interest=installment.due.interest,
+        principal=own.principal,
+        interest=own.interest,
         paid=installment.paid_on is not None,
     )
 
