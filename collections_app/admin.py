@@ -144,6 +144,7 @@ class CaseAdmin(ReadOnlyModelAdmin):
     @display(
         description=gettext_lazy("state"),
         label={
+            **dict.fromkeys((state.value for state in CaseState), ""),
             CaseState.OPEN.value: "warning",
             CaseState.CURED.value: "success",
             CaseState.PLAN.value: "info",

@@ -183,14 +183,14 @@ class AssessmentAdmin(RecordsReads):
     @display(
         description=_("outcome"),
         label={
-            str(OUTCOME_LABELS[Outcome.APPROVE]): "success",
-            str(OUTCOME_LABELS[Outcome.REFER]): "warning",
-            str(OUTCOME_LABELS[Outcome.DECLINE]): "danger",
+            Outcome.APPROVE.value: "success",
+            Outcome.REFER.value: "warning",
+            Outcome.DECLINE.value: "danger",
         },
     )
-    def shown_outcome(self, assessment: Assessment) -> str:
-        """Return the outcome in words."""
-        return str(OUTCOME_LABELS[Outcome(assessment.outcome)])
+    def shown_outcome(self, assessment: Assessment) -> tuple[str, str]:
+        """Return the outcome and its words."""
+        return assessment.outcome, str(OUTCOME_LABELS[Outcome(assessment.outcome)])
 
     @admin.display(description=_("limit"))
     def shown_limit(self, assessment: Assessment) -> str:

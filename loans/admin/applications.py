@@ -62,6 +62,7 @@ class LoanApplicationAdmin(ReadOnlyModelAdmin):
         description=gettext_lazy("state"),
         ordering="state",
         label={
+            **dict.fromkeys((state.value for state in ApplicationState), ""),
             ApplicationState.APPROVED.value: "success",
             ApplicationState.SIGNED.value: "success",
             ApplicationState.REFERRED.value: "warning",

@@ -174,6 +174,7 @@ class LoanAdmin(ReadOnlyModelAdmin):
     @display(
         description=_("status"),
         label={
+            **dict.fromkeys(LoanStatus, ""),
             LoanStatus.ACTIVE: "success",
             LoanStatus.OVERDUE: "danger",
             LoanStatus.PENDING: "warning",
@@ -251,6 +252,7 @@ class BankTransferAdmin(ReadOnlyModelAdmin):
     @display(
         description=_("state"),
         label={
+            **dict.fromkeys(TransferState, ""),
             TransferState.SUCCEEDED: "success",
             TransferState.FAILED: "danger",
             TransferState.SENT: "warning",
