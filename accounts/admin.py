@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -54,7 +54,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Not g
     form = UserChangeForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("masked_contact", "display_name", "is_staff", "is_active", "date_joined")
+    list_display = ("contact", "person_name", "is_staff", "is_active", "date_joined")
     list_filter = ("is_staff", "is_active", "groups")
     search_fields = ("phone", "email")
     ordering = ("-date_joined",)
@@ -71,6 +71,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Not g
     )
     add_fieldsets = ((None, {"fields": ("email", "phone", "password1", "password2")}),)
 
+    @admin.display(description=_("contact"))
+    def contact(self, user: User) -> str:
+        """Return the phone number or the e-mail address, with its middle hidden."""
+        return user.masked_contact
+
+    @admin.display(description=_("name"))
+    def person_name(self, user: User) -> str:
+        """Return the person's name when they have told it."""
+        return user.display_name
+
     def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         """Refuse: what a person did must keep its author."""
         return False
@@ -84,7 +94,8 @@ class GroupAdmin(ReadOnlyModelAdmin, DjangoGroupAdmin):
 class RecordsReads(ReadOnlyModelAdmin):
     """Records every look at one person's data, for that person to see."""
 
-    read_purpose: Any = ""
+    # In English: the person reads it in the language of the page.
+    read_purpose: str = ""
     read_fields: tuple[str, ...] = ()
 
     def subject_of(self, obj: Any) -> User:  # noqa: ANN401 - the admin's own model.
@@ -107,7 +118,7 @@ class RecordsReads(ReadOnlyModelAdmin):
                 actor=request.user.as_actor(),
                 subject=self.subject_of(obj),
                 fields=self.read_fields,
-                purpose=gettext(self.read_purpose),
+                purpose=self.read_purpose,
                 at=clock.now(),
             )
         response: HttpResponse = super().render_change_form(
@@ -120,7 +131,7 @@ class RecordsReads(ReadOnlyModelAdmin):
 class BorrowerProfileAdmin(RecordsReads):
     """What borrowers have told, with numbers masked."""
 
-    read_purpose = _("Working on the profile")
+    read_purpose = gettext_noop("Working on the profile")
     read_fields = ("name", "resident ID number (masked)", "work", "income and costs")
     list_display = ("full_name", "user", "employment", "updated_at")
     list_select_related = ("user",)
@@ -128,7 +139,7 @@ class BorrowerProfileAdmin(RecordsReads):
     fields = (
         "user",
         "full_name",
-        "masked_id_number",
+        "id_number_masked",
         "birth_date",
         "employment",
         "employer",
@@ -141,9 +152,19 @@ class BorrowerProfileAdmin(RecordsReads):
         "debt_total",
         "adults",
         "children",
-        "masked_bank_card",
+        "bank_card_masked",
         "updated_at",
     )
+
+    @admin.display(description=_("resident ID number"))
+    def id_number_masked(self, profile: BorrowerProfile) -> str:
+        """Return the ID number with birth date and sex hidden."""
+        return profile.masked_id_number
+
+    @admin.display(description=_("bank card number"))
+    def bank_card_masked(self, profile: BorrowerProfile) -> str:
+        """Return the bank and the last four digits."""
+        return profile.masked_bank_card
 
 
 class DecideIncomeProofForm(forms.ModelForm):  # type: ignore[type-arg]  # The same.
@@ -173,7 +194,7 @@ class IncomeProofAdmin(RecordsReads):
     """Proofs to check, oldest first; a decision stands and is never changed."""
 
     form = DecideIncomeProofForm
-    read_purpose = _("Checking an income proof")
+    read_purpose = gettext_noop("Checking an income proof")
     read_fields = ("income proof",)
     list_display = ("user", "kind", "stated", "verified", "uploaded_at", "decided_at")
     list_filter = (("decided_at", admin.EmptyFieldListFilter), "kind")
@@ -253,12 +274,12 @@ class IncomeProofAdmin(RecordsReads):
 class MessageAdmin(ReadOnlyModelAdmin):
     """The outbox. Codes are never shown: they open accounts."""
 
-    list_display = ("created_at", "masked_address", "channel", "kind", "state", "refusal_rule")
+    list_display = ("created_at", "address_masked", "channel", "kind", "state", "refusal_rule")
     list_filter = ("state", "purpose", "channel")
     date_hierarchy = "created_at"
     fields = (
         "recipient",
-        "masked_address",
+        "address_masked",
         "channel",
         "kind",
         "purpose",
@@ -273,6 +294,11 @@ class MessageAdmin(ReadOnlyModelAdmin):
         "delivery_reference",
         "latest_error",
     )
+
+    @admin.display(description=_("address"))
+    def address_masked(self, obj: Message) -> str:
+        """Return the address with its middle hidden."""
+        return obj.masked_address
 
     @admin.display(description=_("text"))
     def text(self, obj: Message) -> str:
@@ -304,5 +330,10 @@ class ConsentAdmin(ReadOnlyModelAdmin):
 class PersonalDataAccessAdmin(ReadOnlyModelAdmin):
     """Who has looked at whose data."""
 
-    list_display = ("at", "actor_label", "subject", "purpose")
+    list_display = ("at", "actor_label", "subject", "reason")
     list_select_related = ("subject",)
+
+    @admin.display(description=_("why"))
+    def reason(self, access: PersonalDataAccess) -> str:
+        """Return the reason, kept in English, in the reader's language."""
+        return gettext(access.purpose)

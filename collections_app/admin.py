@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.decorators import display
 
@@ -198,7 +198,7 @@ class HardshipRequestAdmin(ReadOnlyModelAdmin):
                 actor=signed_in(request).as_actor(),
                 subject=found.loan.borrower,
                 fields=BUDGET_READ,
-                purpose=_("Reading a request for help"),
+                purpose=gettext_noop("Reading a request for help"),
                 at=clock.now(),
             )
         response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
@@ -295,7 +295,7 @@ def _show(
         actor=worker.as_actor(),
         subject=shown.person,
         fields=FIELDS_READ,
-        purpose=_("Working on a late payment"),
+        purpose=gettext_noop("Working on a late payment"),
         at=at,
     )
     context = {

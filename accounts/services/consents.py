@@ -36,7 +36,8 @@ def record_access(
 ) -> PersonalDataAccess | None:
     """Record that `actor` read these fields of `subject`; their own data is no access by others.
 
-    `purpose` is the reason in words that the person will read. Returns None for one's own data.
+    `purpose` is the reason in English, marked by `gettext_noop`: the person reads it translated.
+    Returns None for one's own data.
     """
     if actor.user_id == subject.pk:
         return None

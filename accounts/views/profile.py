@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -241,7 +241,7 @@ def income_proof(request: HttpRequest, public_id: Any) -> HttpResponseBase:  # n
         actor=user.as_actor(),
         subject=proof.user,
         fields=["income_proof"],
-        purpose=_("Checking an income proof"),
+        purpose=gettext_noop("Checking an income proof"),
         at=clock.now(),
     )
     response = FileResponse(

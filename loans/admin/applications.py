@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.decorators import display
 
@@ -185,7 +185,7 @@ def _case_page(
         actor=user.as_actor(),
         subject=shown.application.borrower,
         fields=FIELDS_READ,
-        purpose=_("Deciding on an application"),
+        purpose=gettext_noop("Deciding on an application"),
         at=now,
     )
     context = {
