@@ -9,6 +9,7 @@ the story decides when a day ends.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import signal
 import subprocess
@@ -83,6 +84,18 @@ class Servers:
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run a management command as an operator does; return what it printed."""
         return self.run("manage.py", *arguments, **environment)
+
+    def let_it_become_late(self, loan: str, *, days: int) -> None:
+        """Let nights pass until the loan's first installment is `days` days late."""
+        due_date = self.one(
+            """
+            SELECT min(due_date) FROM loans_installment AS installment
+            JOIN loans_loan AS loan ON loan.id = installment.loan_id WHERE loan.public_id = %s
+            """,
+            loan,
+        )
+        late = due_date + datetime.timedelta(days=days)
+        self.manage("close_day", "--through", late.isoformat())
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run Python with the servers' environment to its end; return what it printed."""

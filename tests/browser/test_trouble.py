@@ -35,7 +35,7 @@ def test_a_borrower_in_trouble_chooses_a_plan_and_is_left_in_peace(
 ) -> None:
     who = borrower.identity("吴刚", 3)
     loan = borrower.lend_to(servers, who)
-    servers.close_days(36)
+    servers.let_it_become_late(loan, days=5)
     assert servers.one(REMINDERS, who.phone) == 1
     assert servers.one(PENALTY, loan) > 0
 

@@ -39,7 +39,7 @@ def test_a_stranger_borrows_falls_behind_and_is_cured(
     pay_a_little(chen, servers, loan)
     nobody_else_sees_it(person("li"), loan)
 
-    servers.close_days(36)
+    servers.let_it_become_late(loan, days=5)
     staff.hire(servers, COLLECTOR, "Collector")
     zhou = person("zhou", language="en-GB", size=DESK)
     staff.sign_in(zhou, COLLECTOR)
@@ -147,7 +147,7 @@ def see_it_late(chen: Person, zhou: Person, servers: Servers, loan: str, who: Id
     [(status, days)] = servers.rows(
         "SELECT status, days_past_due FROM loans_loan WHERE public_id = %s", loan
     )
-    assert (status, days > 0) == ("OVERDUE", True)
+    assert (status, days) == ("OVERDUE", 5)
     chen.open(f"/loans/{loan}/")
     late = chen.sees(".card--late").inner_text()
     assert re.search(rf"\b{days}\b", late)
