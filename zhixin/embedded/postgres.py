@@ -97,13 +97,15 @@ class PostgresServer:
         """
         self.prepare()
         running = self._running()
-        if running is None:
-            self._start()
-        elif not processes.wait_until(self._answers, seconds=_START_SECONDS):
+        if running is not None and not processes.wait_until(
+            self._answers_or_is_gone, seconds=_START_SECONDS
+        ):
             raise EmbeddedError(
                 f"PostgreSQL (process {running.pid}) runs but does not answer. Its last words, "
                 f"from {self.log}:\n{processes.tail(self.log)}"
             )
+        if self._running() is None:
+            self._start()
         return self._ready_address()
 
     def address(self) -> str | None:
@@ -237,6 +239,10 @@ class PostgresServer:
         except psycopg2.OperationalError:
             return False
         return True
+
+    def _answers_or_is_gone(self) -> bool:
+        """Tell whether a server that was running answers, or ended in the meantime (kill -9)."""
+        return self._answers() or self._running() is None
 
     def _running(self) -> _Running | None:
         """Return the live server of this cluster; a pid that now is another program's is none."""
