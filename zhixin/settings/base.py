@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from zhixin import env
@@ -285,6 +286,14 @@ UNFOLD = {
     "SITE_TITLE": "Zhixin 智信",
     "SITE_HEADER": "Zhixin 智信",
     "SITE_URL": "/",
+    "SITE_ICON": lambda _request: static("img/favicon.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("img/favicon.svg"),
+        }
+    ],
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "zhixin.dashboard.dashboard",
     "SIDEBAR": {"show_search": False, "navigation": "zhixin.dashboard.navigation"},
