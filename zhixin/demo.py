@@ -100,7 +100,7 @@ class Character:
 CAST = (
     Character(
         name="陈静",
-        story="current, six installments paid",
+        story="current, five installments paid",
         wish=Wish(amount="24000", installments=12, purpose="HOME_RENOVATION"),
         paid=5,
         due_in_days=2,
