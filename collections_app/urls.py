@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("offers/<uuid:offer_id>/", views.offer, name="offer"),
     path("plans/<uuid:plan_id>/", views.plan, name="plan"),
     path("<uuid:public_id>/", views.budget, name="budget"),
+    path("<uuid:public_id>/plan/", views.loan_plan, name="loan_plan"),
     path("<uuid:public_id>/person/", views.person, name="person"),
     path("<uuid:request_id>/offers/", views.offers, name="offers"),
 ]

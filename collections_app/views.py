@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -124,6 +124,16 @@ def plan(request: HttpRequest, plan_id: UUID) -> HttpResponse:
     page = plan_page(access_plan(signed_in(request), plan_id))
     context = {"page": page, "business_date": business_date()}
     return render(request, "collections_app/plan.html", context)
+
+
+@require_safe
+@borrower_required
+def loan_plan(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Lead from a loan to its plan in force; a loan without one has no such page."""
+    kept = kept_plan_of(access_loan(signed_in(request), public_id).pk)
+    if kept is None:
+        raise Http404
+    return redirect("collections:plan", plan_id=kept.public_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from accounts.models import User
 from collections_app.engine.hardship import OfferKind
+from collections_app.engine.states import PlanState
 from collections_app.models import Case, ContactNote, HardshipPlan, HardshipRequest
 from loans.models import LoanEvent
 from tests.factories.accounts import make_borrower
-from tests.factories.collections_app import FIRST_LATE, asked, late_loan, make_budget
+from tests.factories.collections_app import FIRST_LATE, asked, instant, late_loan, make_budget
 from tests.factories.funded import SIGNED_ON, funded_loan, set_business_date
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +82,27 @@ def test_from_trouble_to_a_plan() -> None:
     assert HardshipPlan.objects.count() == 1
     assert "You have chosen one of these" in client.get(offers_url).text
     assert "You have a plan" in client.get(url).text
+
+
+def test_the_loan_leads_its_owner_alone_to_the_plan_in_force() -> None:
+    loan = late_loan()
+    client = signed_in(loan.borrower)
+    url = reverse("collections:loan_plan", args=[loan.public_id])
+    assert url == f"/help/{loan.public_id}/plan/"
+    assert client.get(url).status_code == 404
+    offer = asked(loan).offers.get(kind=OfferKind.INTEREST_FREEZE)
+    plan_url = client.post(reverse("collections:offer", args=[offer.public_id])).headers["location"]
+    response = client.get(url)
+    assert (response.status_code, response.headers["location"]) == (302, plan_url)
+    stranger = signed_in(make_borrower())
+    assert stranger.get(url).status_code == 404
+    HardshipPlan.objects.update(
+        state=PlanState.BROKEN,
+        ended_on=FIRST_LATE,
+        ended_at=instant(FIRST_LATE),
+        ended_by_label="x",
+    )
+    assert client.get(url).status_code == 404
 
 
 def test_help_before_anything_is_late() -> None:
