@@ -21,7 +21,7 @@ BREACHES = {
     "pure": ("loans/engine/breach_pure.py", "import django.db\n"),
     "ledger": ("collections_app/services/breach_ledger.py", "import loans.services.ledger\n"),
     "tables": ("education/selectors/breach_tables.py", "import loans.models\n"),
-    "clock": ("accounts/services/breach_clock.py", "import zhixin.shared.clock\n"),
+    "clock": ("accounts/access/breach_clock.py", "import zhixin.shared.clock\n"),
     "outside": ("zhixin/sandbox/breach_outside.py", "import accounts.models\n"),
 }
 STRAY = ("loans/helpers.py", '"""A module with no place in the layers."""\n')
@@ -55,6 +55,26 @@ def contract_names() -> dict[str, str]:
 
 def test_every_contract_has_a_breach_that_it_is_tried_with() -> None:
     assert set(BREACHES) == set(contract_names())
+
+
+def test_the_contract_of_the_clock_names_every_module_below_the_interface() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = config["tool"]["importlinter"]["contracts"]
+    (clock,) = (contract for contract in contracts if contract["id"] == "clock")
+    assert set(clock["source_modules"]) == modules_below_the_interface()
+
+
+def modules_below_the_interface() -> set[str]:
+    """Return the layers of each app that may not know the time, and what the apps share."""
+    layers = {"engine", "models", "selectors", "access", "services", "forms"}
+    modules = {
+        f"{app}.{path.stem}"
+        for app in PACKAGES
+        for path in (ROOT / app).iterdir()
+        if path.stem in layers
+    }
+    shared = {path.stem for path in (ROOT / "zhixin/shared").iterdir()} - {"clock"}
+    return modules | {f"zhixin.shared.{name}" for name in shared if not name.startswith("_")}
 
 
 def test_the_house_keeps_all_contracts(house: Path) -> None:

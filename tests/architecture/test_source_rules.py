@@ -12,6 +12,21 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "risk", "loans", "collections_app", "education")
 CLOCK_FUNCTIONS = {"now", "utcnow", "today", "localdate", "localtime", "time", "monotonic"}
 CLOCK_OWNERS = {"datetime", "date", "timezone", "time"}
+CLOCK_MODULES = {"time", "django.utils.timezone"}
+CONVERSIONS = {"localdate", "localtime"}
+
+# Rows of record → the one module that makes them.
+WRITERS = {
+    "JournalEntry": "loans/services/ledger.py",
+    "Posting": "loans/services/ledger.py",
+    "LoanEvent": "loans/services/servicing.py",
+}
+RELATED = {"journal_entries": "JournalEntry", "postings": "Posting", "events": "LoanEvent"}
+MANAGERS = {"objects", "_default_manager", "_base_manager"}
+CREATIONS = {
+    *("create", "bulk_create", "get_or_create", "update_or_create"),
+    *("acreate", "abulk_create", "aget_or_create", "aupdate_or_create"),
+}
 
 
 def sources(*roots: str) -> Iterator[Path]:
@@ -34,42 +49,68 @@ def floats_in(source: str) -> list[int]:
 
 
 def clock_readings_in(source: str) -> list[int]:
-    """Return the lines that call a clock of the standard library or of Django."""
+    """Return the lines that call, or import by name, a clock of Python or of Django.
+
+    `localtime` and `localdate` that are handed an instant convert it and read no clock.
+    """
     lines = []
     for node in ast.walk(ast.parse(source)):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        owner = node.func.value
-        name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
-        if node.func.attr in CLOCK_FUNCTIONS and name in CLOCK_OWNERS:
-            lines.append(node.lineno)
+        if isinstance(node, ast.ImportFrom) and node.module in CLOCK_MODULES:
+            imported = {alias.name for alias in node.names}
+            lines += [node.lineno] if imported & CLOCK_FUNCTIONS else []
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            converts = node.func.attr in CONVERSIONS and bool(node.args)
+            if node.func.attr in CLOCK_FUNCTIONS and not converts:
+                lines += [node.lineno] if last_name(node.func.value) in CLOCK_OWNERS else []
     return lines
 
 
-def money_sources() -> list[Path]:
-    shared = [ROOT / "zhixin/shared" / f"{name}.py" for name in ("money", "rates", "fields")]
-    return [*sources("loans", "risk/engine", "risk/services", "collections_app"), *shared]
+def last_name(node: ast.expr) -> str:
+    """Return `c` of `a.b.c`, and of `c` itself."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def below_the_interface() -> list[Path]:
-    layers = ("engine", "models", "selectors", "access", "services", "forms")
-    return [
-        path
-        for path in sources(*APPS)
-        if path.relative_to(ROOT).parts[1].removesuffix(".py") in layers
-    ]
+def rows_of_record_made_in(source: str) -> set[str]:
+    """Return the rows of record that the source makes: by class, manager or related manager."""
+    made: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Attribute) and node.func.attr in CREATIONS:
+            owner = node.func.value
+            is_manager = isinstance(owner, ast.Attribute) and owner.attr in MANAGERS
+            made |= {last_name(owner.value if is_manager else owner)}  # type: ignore[attr-defined]
+        else:
+            made |= {last_name(node.func)}
+    return {RELATED.get(name, name) for name in made} & set(WRITERS)
 
 
-@pytest.mark.parametrize("path", money_sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_money_code_has_no_float(path: Path) -> None:
+def product_sources() -> list[Path]:
+    """Every module of the apps and of what they share: no float, and one clock."""
+    return list(sources("zhixin/shared", *APPS))
+
+
+def clockless_sources() -> list[Path]:
+    return [path for path in product_sources() if path != ROOT / "zhixin/shared/clock.py"]
+
+
+@pytest.mark.parametrize("path", product_sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_product_has_no_float(path: Path) -> None:
     assert floats_in(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize(
-    "path", below_the_interface(), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_nothing_below_the_interface_reads_the_clock(path: Path) -> None:
+@pytest.mark.parametrize("path", clockless_sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_shared_clock_reads_the_time(path: Path) -> None:
     assert clock_readings_in(path.read_text(encoding="utf-8")) == []
+
+
+def test_rows_of_record_are_made_by_one_module_each() -> None:
+    makers = {
+        (row, str(path.relative_to(ROOT)))
+        for path in sources("zhixin", *APPS)
+        for row in rows_of_record_made_in(path.read_text(encoding="utf-8"))
+    }
+    assert makers == set(WRITERS.items())
 
 
 @pytest.mark.parametrize(
@@ -88,10 +129,37 @@ def test_the_float_rule_can_fail(breach: str) -> None:
         "timezone.now()",
         "django.utils.timezone.localdate()",
         "time.time()",
+        "time.localtime()",
+        "from django.utils.timezone import now",
+        "from time import monotonic",
     ],
 )
 def test_the_clock_rule_can_fail(breach: str) -> None:
     assert clock_readings_in(breach) == [1]
+
+
+def test_a_conversion_is_no_reading_of_the_clock() -> None:
+    assert clock_readings_in("timezone.localtime(instant)") == []
+
+
+@pytest.mark.parametrize(
+    ("breach", "row"),
+    [
+        ("JournalEntry.objects.create(loan=loan)", "JournalEntry"),
+        ("models.JournalEntry(loan=loan).save()", "JournalEntry"),
+        ("Posting.objects.bulk_create(rows)", "Posting"),
+        ("entry.postings.create(account=account)", "Posting"),
+        ("LoanEvent._default_manager.get_or_create(loan=loan)", "LoanEvent"),
+        ("loan.events.create(kind=kind)", "LoanEvent"),
+    ],
+)
+def test_the_rule_of_one_writer_can_fail(breach: str, row: str) -> None:
+    assert rows_of_record_made_in(breach) == {row}
+
+
+def test_reading_rows_of_record_is_free() -> None:
+    assert rows_of_record_made_in("LoanEvent.objects.filter(loan=loan).count()") == set()
+    assert rows_of_record_made_in("loan.events.order_by('sequence')") == set()
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:
