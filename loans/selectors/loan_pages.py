@@ -140,6 +140,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     state = loan_state(loan, as_of=as_of)
     shown = shown_installments(state)
     own = [_own_part(installment) for installment in shown]
+    parts = list(zip(shown, own, strict=True))
     due_amount, due_date = _what_is_due(state)
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     return LoanPage(
@@ -153,12 +154,10 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
         ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
-        chart=draw_installments(
-            [_bar(*pair) for pair in zip(shown, own, strict=True) if pair[1].total]
-        ),
-        rows=tuple(_row(state, installment, as_of) for installment in shown),
+        chart=draw_installments([_bar(*pair) for pair in parts]),
+        rows=tuple(_row(state, *pair, as_of) for pair in parts),
         totals=_sum(own),
-        with_penalty=any(installment.due.penalty for installment in shown),
+        with_penalty=any(part.penalty for part in own),
         history=tuple(_history(events)),
         in_flight=tuple(BankTransfer.objects.unsettled().filter(loan=loan).order_by("pk")),
         payoff_why=why(state, "payoff_amount"),
@@ -168,11 +167,15 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
 
 
 def shown_installments(state: LoanState) -> list[InstallmentState]:
-    """Return the present plan's installments, after those of earlier plans that had a life."""
+    """Return the present plan's installments, after those of earlier plans that were paid on.
+
+    What was forgiven or moved entirely asks for nothing and is left out.
+    """
     return [
         installment
         for installment in state.installments
-        if installment.plan == state.plan_number or installment.paid.total or installment.billed
+        if _own_part(installment).total
+        and (installment.plan == state.plan_number or installment.paid.total or installment.billed)
     ]
 
 
@@ -192,14 +195,11 @@ def _what_is_due(state: LoanState) -> tuple[Money, datetime.date | None]:
 
 
 def _own_part(installment: InstallmentState) -> Buckets:
-    """Return what an installment asks, without what a plan change moved into later ones."""
-    due, moved = installment.due, installment.moved
-    return Buckets(
-        principal=due.principal - moved.principal,
-        interest=due.interest - moved.interest,
-        fees=due.fees - moved.fees,
-        penalty=due.penalty - moved.penalty,
-    )
+    """Return what an installment asks: what was paid on it, and what it still wants.
+
+    Left out is what was forgiven and what a plan change moved into later installments.
+    """
+    return _sum([installment.paid, installment.outstanding])
 
 
 def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
@@ -212,27 +212,30 @@ def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
     )
 
 
-def _row(state: LoanState, installment: InstallmentState, as_of: datetime.date) -> ScheduleRow:
+def _row(
+    state: LoanState, installment: InstallmentState, own: Buckets, as_of: datetime.date
+) -> ScheduleRow:
+    whole = own.interest == installment.interest
     row_state, label, tone = _row_state(installment, as_of)
     return ScheduleRow(
         number=installment.number,
         due_date=installment.due_date,
-        principal=installment.due.principal,
-        interest=installment.due.interest,
-        penalty=installment.due.penalty,
-        total=installment.due.total,
+        principal=own.principal,
+        interest=own.interest,
+        penalty=own.penalty,
+        total=own.total,
         state=row_state,
         status_label=label,
         status_tone=tone,
-        why=why(state, f"installment.{installment.number}.interest"),
+        why=why(state, f"installment.{installment.number}.interest") if whole else (),
     )
 
 
 def _row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
+    if installment.moved.total:
+        return "paid", _("Paid in part, the rest moved to the new plan"), ""
     if installment.paid_on is not None:
         return "paid", _("Paid"), "good"
-    if installment.moved.total:
-        return "paid", _("Moved to the new plan"), ""
     if installment.days_late:
         label = ngettext("%(days)d day late", "%(days)d days late", installment.days_late)
         return "late", label % {"days": installment.days_late}, "late"

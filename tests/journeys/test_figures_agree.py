@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from accounts.models import User
 from collections_app.models import HardshipOffer
@@ -61,22 +63,55 @@ def test_a_payment_ahead_becomes_the_installments_when_its_day_comes() -> None:
     assert card.ring == page_of(loan, on=today).ring
 
 
-def test_a_changed_plan_counts_no_installment_twice() -> None:
+def change_plan(loan: Loan, *, on: datetime.date, kind: str = "") -> None:
+    """Accept the first hardship offer, or the one of `kind`."""
+    offers = HardshipOffer.objects.filter(request=asked(loan, on=on))
+    offer = (offers.filter(kind=kind) if kind else offers).first()
+    assert offer is not None
+    accept_offer(offer_id=offer.pk, business_date=on, actor=loan.borrower.as_actor(), at=SIGNED_AT)
+
+
+def assert_rows_are_the_totals(page: LoanPage) -> None:
+    assert total([row.principal for row in page.rows]) == page.totals.principal
+    assert total([row.interest for row in page.rows]) == page.totals.interest
+    assert total([row.penalty for row in page.rows]) == page.totals.penalty
+    assert total([row.total for row in page.rows]) == page.totals.total
+    assert all(row.total for row in page.rows)
+    assert len(page.chart.bars) == len(page.rows)
+
+
+@pytest.mark.parametrize("paid", ["", "500.00"])
+def test_a_changed_plan_counts_no_installment_twice(paid: str) -> None:
     loan = late_loan()
     today = datetime.date(2026, 7, 17)
-    request = asked(loan)
-    offer = HardshipOffer.objects.filter(request=request).first()
-    assert offer is not None
-    accept_offer(
-        offer_id=offer.pk,
-        business_date=today,
-        actor=loan.borrower.as_actor(),
-        at=SIGNED_AT,
-    )
+    if paid:
+        pay(loan, Money.parse(paid), on=today)
+    change_plan(loan, on=today)
     page = page_of(loan, on=today)
     assert page.totals.principal == loan.principal
     assert page.chart.principal_total == loan.principal
-    assert len(page.chart.bars) < len(page.rows)
-    assert page.totals.total == total(
-        [row.total for row in page.rows if row.status_tone or row.state != "paid"]
-    )
+    assert_rows_are_the_totals(page)
+    moved = [row for row in page.rows if row.state == "paid"]
+    assert [str(row.total) for row in moved] == ([paid] if paid else [])
+
+
+def test_the_schedule_re_adds_in_the_api_too() -> None:
+    loan = late_loan()
+    today = datetime.date(2026, 7, 17)
+    pay(loan, Money.parse("500.00"), on=today)
+    change_plan(loan, on=today)
+    client = Client()
+    client.force_login(loan.borrower, backend="django.contrib.auth.backends.ModelBackend")
+    body = client.get(reverse("api:loan", args=[loan.public_id])).json()
+    page = page_of(loan, on=today)
+    shown = [Money.parse(row["total"]) for row in body["installments"]]
+    assert total(shown) == page.totals.total
+    principal = [Money.parse(row["principal"]) for row in body["installments"]]
+    assert total(principal) == loan.principal
+
+
+def test_the_schedule_of_a_late_loan_re_adds() -> None:
+    loan = late_loan(on=datetime.date(2026, 9, 20))
+    page = page_of(loan, on=datetime.date(2026, 9, 20))
+    assert page.totals.penalty == page.state.penalty_accrued > Money.zero()
+    assert_rows_are_the_totals(page)
