@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from zhixin.embedded.browser import NoBrowserError, find_chromium
+
+# What lands is judged by the same examples each time; new ones are found at the desk.
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 _UNIT_TESTS = Path(__file__).parent / "unit"
 

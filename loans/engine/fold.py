@@ -394,7 +394,8 @@ class Fold:
         plan = self.queue[0].plan
         rule = plan.amortization
         rows = list(self.queue)
-        grace = max(rule.grace - (rows[0].index - 1), 0)
+        # The last row repays whatever is left, so grace never covers it.
+        grace = min(max(rule.grace - (rows[0].index - 1), 0), len(rows) - 1)
         level, share = rule.level, rule.part
         if plan.terms.method is Method.EQUAL_INSTALLMENT:
             level = level_over(rows[grace:], plan, balance=self.unbilled, through=self.cursor)

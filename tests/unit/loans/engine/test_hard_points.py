@@ -303,6 +303,28 @@ def test_20_a_holiday_costs_less_than_one_with_interest_on_interest() -> None:
     assert shown.new_end == day("2025-02-01")
 
 
+@pytest.mark.parametrize(
+    ("on", "first_due"),
+    [
+        ("2024-02-20", "2024-04-01"),  # not late: 1 March becomes 1 April
+        ("2024-03-01", "2024-04-01"),  # due today and not late yet
+        ("2024-03-02", "2024-05-01"),  # late: 1 April becomes 1 May, and 1 March waits with it
+        ("2024-05-20", "2024-07-01"),  # three missed
+        ("2025-02-01", "2025-04-01"),  # after the last due date, the grid goes on
+    ],
+)
+def test_20_a_deferral_begins_a_month_after_the_next_due_date(on: str, first_due: str) -> None:
+    terms = loan(penalty=PENALTY)
+    events = [payout(terms), paid("p2", "2024-02-01", "888.49", 2)]
+    change = defer(terms, events, day(on), months=1)
+    assert change.first_due_date == day(first_due)
+    assert change.installment_count == 11
+    owed = state(terms, events[1:], on).outstanding
+    after = state(terms, [events[1], change], on)
+    assert after.outstanding == owed
+    assert (after.next_due and after.next_due.date) == day(first_due)
+
+
 def test_20_a_plan_keeps_penalty_apart_and_lets_it_not_grow() -> None:
     terms = loan(penalty=PENALTY)
     on = day("2024-03-15")
@@ -410,3 +432,16 @@ def test_before_the_payout_nothing_is_owed() -> None:
     assert (found.status, found.payoff_amount) == (LoanStatus.PENDING, money("0"))
     assert amounts(found, "total") == ["888.49"] * 11 + ["888.47"]
     assert not any(found.balances.values())
+
+
+def test_lowering_the_installment_during_grace_leaves_the_last_row_to_repay() -> None:
+    """Found by the laws: grace covered the one row that was left, and nothing could be spread."""
+    terms = loan(principal="0.01", annual_rate="0", installment_count=2, grace_principal_periods=1)
+    ahead = [paid(f"e{number}", "2024-01-01", "0.01", number) for number in range(2, 9)]
+    refund = Refunded(
+        event_id="r", effective_date=day("2024-01-01"), sequence=9, amount=money("0.08")
+    )
+    lower = paid("e1", "2024-01-02", "0.01", 1, prepayment=PrepaymentEffect.LOWER_INSTALLMENT)
+    found = state(terms, [lower, *ahead, refund], "2024-03-01")
+    assert found.outstanding.total == found.payoff_amount
+    assert found.totals.disbursed == money("0.01")

@@ -28,6 +28,7 @@ from loans.engine.servicing import (
 )
 from loans.engine.terms import LoanTerms, Method
 from tests.unit.loans.engine.loan_strategies import histories, terms
+from zhixin.shared.calendar import add_months
 from zhixin.shared.money import Money, total
 
 LOANS = terms().flatmap(lambda t: st.tuples(st.just(t), histories(t)))
@@ -274,6 +275,17 @@ def test_modifications_give_plans_that_can_be_folded(loan: Loan, days: int, mont
         ]
     except UnableToModifyError:
         return
+    coming = [
+        row.due_date
+        for row in replay(some_terms, events, on).installments
+        if row.outstanding.total and row.due_date >= on
+    ]
+    deferral, freeze = changes
+    assert deferral.first_due_date >= add_months(on, months)
+    if coming:
+        assert deferral.first_due_date == add_months(coming[0], months)
+    else:
+        assert deferral.first_due_date == add_months(freeze.first_due_date, months)
     for change in changes:
         state = replay(some_terms, (*events, change), on)
         assert state.days_past_due == 0
