@@ -40,9 +40,6 @@ CREDIT_FILE_TEXTS = {
     ),
 }
 _SUMMARIES = {
-    OfferKind.DEFERRAL: gettext_lazy(
-        "Nothing to pay until then. All remaining payments move, and interest runs on meanwhile."
-    ),
     OfferKind.LONGER_TERM: gettext_lazy(
         "Smaller payments, for longer. The rate falls, so that time does not eat the relief."
     ),
@@ -201,7 +198,7 @@ def offer_page(
     return OfferPage(
         offer=offer,
         title=_title(offer),
-        summary=str(_SUMMARIES[OfferKind(offer.kind)]),
+        summary=_summary(offer),
         compared=_compared(offer),
         owed_rows=tuple(_owed_rows(offer)),
         schedule=schedule,
@@ -245,7 +242,7 @@ def _card(
     badge = _("Costs least in all") if is_cheapest else _("Least each month") if is_lowest else ""
     return OfferCard(
         title=_title(offer),
-        summary=str(_SUMMARIES[OfferKind(offer.kind)]),
+        summary=_summary(offer),
         badge=badge,
         badge_tone="good" if badge else "",
         installment=offer.new_installment,
@@ -315,6 +312,27 @@ def _title(offer: HardshipOffer) -> str:
     return ngettext(
         "%(months)d payment at a lower rate", "%(months)d payments at a lower rate", offer.months
     ) % {"months": offer.months}
+
+
+def _summary(offer: HardshipOffer) -> str:
+    if offer.kind != OfferKind.DEFERRAL:
+        return str(_SUMMARIES[OfferKind(offer.kind)])
+    first = {"date": plain_date(offer.first_due_date)}
+    if offer.credit_file_effect == CreditFileEffect.CHANGED_BEFORE_LATE:
+        return (
+            _(
+                "Nothing to pay until %(date)s, a month later than planned. All remaining payments"
+                " move with it, and interest runs on meanwhile."
+            )
+            % first
+        )
+    return (
+        _(
+            "Nothing to pay until %(date)s, a month after your next due date. What you missed and"
+            " all remaining payments follow from then on, and interest runs on meanwhile."
+        )
+        % first
+    )
 
 
 def _rate_text(offer: HardshipOffer) -> str:

@@ -54,25 +54,24 @@ def defer(
     months: int = 1,
     waived_penalty: Money = _ZERO,
 ) -> PlanChanged:
-    """Return the plan that moves every unpaid installment by `months` months.
+    """Return the plan whose first payment is `months` months after the next due date.
 
-    The contract's rate runs on; the interest of the extra time is part of the new installments and
-    bears none itself. Raises UnableToModifyError when nothing is left to move.
+    Who is not late sees every unpaid installment move by `months` months. Missed installments are
+    not due before: all that remains follows from the first payment on, one a period. The contract's
+    rate runs on; the interest of the extra time is part of the new installments and bears none
+    itself. Raises UnableToModifyError when nothing is left to move.
     """
     known = tuple(events)
     state, unpaid = _unpaid(terms, known, on)
-    first_due = add_months(unpaid[0].due_date, months)
-    skipped = 0
-    while first_due <= on:
-        skipped += 1
-        first_due = add_months(unpaid[0].due_date, months + skipped)
+    not_late = [row.due_date for row in unpaid if row.due_date >= on]
+    next_due = not_late[0] if not_late else _next_on_grid(terms, unpaid, on)
     return _plan(
         terms,
         known,
         on,
         annual_rate=state.annual_rate,
         installment_count=len(unpaid),
-        first_due_date=first_due,
+        first_due_date=add_months(next_due, months),
         waived_penalty=waived_penalty,
         reason=f"defer {months}",
     )

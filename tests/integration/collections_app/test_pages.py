@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -105,12 +106,28 @@ def test_the_loan_leads_its_owner_alone_to_the_plan_in_force() -> None:
     assert client.get(url).status_code == 404
 
 
+def test_a_deferral_gives_a_month_after_the_next_due_date_and_says_so() -> None:
+    """16 July was missed and 16 August comes next: nothing is due before 16 September."""
+    request = asked(late_loan())
+    offer = request.offers.get(kind=OfferKind.DEFERRAL)
+    assert offer.first_due_date == datetime.date(2026, 9, 16)
+    page = signed_in(request.loan.borrower).get(
+        reverse("collections:offers", args=[request.public_id])
+    )
+    assert (
+        "Nothing to pay until 16 Sep 2026, a month after your next due date. What you missed and"
+        " all remaining payments follow from then on" in page.text
+    )
+
+
 def test_help_before_anything_is_late() -> None:
     loan = funded_loan()
     client = signed_in(loan.borrower)
     url = reverse("collections:budget", args=[loan.public_id])
     offers_url = client.post(url, {**FORM, "key": uuid4()}).headers["location"]
-    assert "nothing late" in client.get(offers_url).text
+    page = client.get(offers_url).text
+    assert "nothing late" in page
+    assert "Nothing to pay until 16 Aug 2026, a month later than planned." in page
 
 
 def test_a_budget_with_mistakes_is_kept_and_explained() -> None:

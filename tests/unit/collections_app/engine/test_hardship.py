@@ -91,7 +91,7 @@ def test_three_offers_of_a_late_loan_to_the_cent() -> None:
         for kind, offer in offers.items()
     }
     assert figures == {
-        OfferKind.DEFERRAL: ("929.46", "10223.87", 11, "2026-04-15", "0.18"),
+        OfferKind.DEFERRAL: ("943.01", "10372.92", 11, "2026-05-15", "0.18"),
         OfferKind.LONGER_TERM: ("778.54", "10120.76", 13, "2026-04-15", "0.1350"),
         OfferKind.INTEREST_FREEZE: ("903.94", "9943.19", 11, "2026-04-15", "0.18"),
     }
@@ -118,7 +118,7 @@ def test_a_small_budget_gets_a_term_that_fits_and_hears_why_the_rest_does_not() 
     assert longer.comparison.new_installment == yuan("249.26")
     assert longer.comparison.difference == yuan("2115.02")
     assert left_out[OfferKind.DEFERRAL].reason is WhyNot.ABOVE_BUDGET
-    assert left_out[OfferKind.DEFERRAL].installment == yuan("929.46")
+    assert left_out[OfferKind.DEFERRAL].installment == yuan("943.01")
     assert left_out[OfferKind.INTEREST_FREEZE].installment == yuan("893.48")
 
 
@@ -139,9 +139,9 @@ def test_nothing_is_offered_to_who_has_nothing_left() -> None:
 
 
 def test_a_deferral_fits_when_income_returns_before_its_first_payment() -> None:
-    offers, _ = ask(on=LATE_ON, bears="0", later="1000", later_from=dt.date(2026, 4, 15))
+    offers, _ = ask(on=LATE_ON, bears="0", later="1000", later_from=dt.date(2026, 5, 15))
     assert offers[OfferKind.DEFERRAL].bearable == yuan("1000")
-    too_late, _ = ask(on=LATE_ON, bears="0", later="1000", later_from=dt.date(2026, 4, 16))
+    too_late, _ = ask(on=LATE_ON, bears="0", later="1000", later_from=dt.date(2026, 5, 16))
     assert too_late == {}
 
 
