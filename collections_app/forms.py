@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.forms import AmountField, MonthField
 from collections_app.engine.budget import Budget
@@ -113,13 +114,13 @@ class ContactNoteForm(forms.Form):
         label=_("What came of it?"), choices=NOTE_OUTCOMES, widget=forms.RadioSelect
     )
     channel = forms.ChoiceField(
-        label=_("How"),
+        label=pgettext_lazy("contact", "How"),
         choices=NOTE_CHANNELS,
         initial=ContactChannel.PHONE,
         widget=forms.Select(attrs={"class": _ADMIN_INPUT}),
     )
     direction = forms.ChoiceField(
-        label=_("Who"),
+        label=pgettext_lazy("contact", "Who"),
         choices=ContactDirection.choices,
         initial=ContactDirection.OUTBOUND,
         widget=forms.Select(attrs={"class": _ADMIN_INPUT}),

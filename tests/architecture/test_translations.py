@@ -190,6 +190,25 @@ def test_the_catalog_holds_nothing_that_the_source_has_not() -> None:
     assert shown(catalog().obsolete_entries()) == []
 
 
+def test_a_text_with_several_senses_says_which() -> None:
+    """One English word on pages of several kinds: each is translated for its own place."""
+    several = {"How", "Who", "Ask for a person", "."}
+    assert [key for key in keys_in_source() if key[0] is None and key[1] in several] == []
+    chinese = {key_of(entry)[:2]: entry.msgstr for entry in living() if entry.msgid in several}
+    assert (
+        chinese["decision", "Ask for a person"] != chinese["help with repaying", "Ask for a person"]
+    )
+    assert chinese["charge", "How"] != chinese["contact", "How"]
+    assert chinese["end of a sentence", "."] == "。"
+
+
+def test_no_charge_on_a_charge_is_said_in_the_words_of_the_law() -> None:
+    said = {entry.msgid: entry.msgstr.rstrip("。") for entry in living()}
+    law = "罚息不再计收利息或罚息（不利滚利）"
+    assert said["never a charge on a charge"] == law
+    assert said["No charge is ever computed on a charge."] == law
+
+
 def test_every_entry_is_translated_and_none_is_a_guess() -> None:
     assert shown([entry for entry in living() if is_incomplete(entry)]) == []
 
