@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -45,6 +46,7 @@ STATUS_TONES = {
     LoanStatus.CHARGED_OFF: "late",
 }
 SOON_DAYS = 3
+NO_INTEREST = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInForce:
+    """The plan that took the agreement's place; `free_until` is set while interest rests."""
+
+    since: datetime.date
+    text: str
+    free_until: datetime.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoanPage:
     """Everything that a loan's own page shows on a business date."""
 
@@ -105,6 +116,8 @@ class LoanPage:
     totals: Buckets
     with_penalty: bool
     history: tuple[HistoryEntry, ...]
+    plan: PlanInForce | None
+    rate_today: Decimal
     in_flight: tuple[BankTransfer, ...]
     payoff_why: tuple[WhyLine, ...]
     penalty_why: tuple[WhyLine, ...]
@@ -143,6 +156,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     parts = list(zip(shown, own, strict=True))
     due_amount, due_date = _what_is_due(state)
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
+    plan = _plan_in_force(events, as_of)
     return LoanPage(
         loan=loan,
         as_of=as_of,
@@ -159,6 +173,8 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         totals=_sum(own),
         with_penalty=any(part.penalty for part in own),
         history=tuple(_history(events)),
+        plan=plan,
+        rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
         in_flight=tuple(BankTransfer.objects.unsettled().filter(loan=loan).order_by("pk")),
         payoff_why=why(state, "payoff_amount"),
         penalty_why=why(state, "penalty_accrued"),
@@ -252,6 +268,26 @@ def _sum(parts: Sequence[Buckets]) -> Buckets:
         interest=Money(sum(part.interest.cents for part in parts)),
         fees=Money(sum(part.fees.cents for part in parts)),
         penalty=Money(sum(part.penalty.cents for part in parts)),
+    )
+
+
+def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInForce | None:
+    """Return the newest plan change that was not taken back."""
+    events = [engine_event(row) for row in rows]
+    taken_back = {event.of for event in events if isinstance(event, Reversed)}
+    changes = [
+        event
+        for event in events
+        if isinstance(event, PlanChanged) and event.event_id not in taken_back
+    ]
+    if not changes:
+        return None
+    last = changes[-1]
+    free_until = last.interest_free_until
+    return PlanInForce(
+        since=last.effective_date,
+        text=_plan_text(last.reason),
+        free_until=free_until if free_until is not None and as_of <= free_until else None,
     )
 
 

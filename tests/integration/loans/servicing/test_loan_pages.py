@@ -1,0 +1,82 @@
+"""The pages of a loan and of paying, as a browser without scripts sees them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from collections_app.models import HardshipOffer
+from collections_app.services.negotiation import accept_offer
+from loans.models import Loan
+from loans.services.business_day import close_days
+from tests.factories.collections_app import FIRST_LATE, asked, late_loan
+from tests.factories.funded import SIGNED_AT, Clock
+from zhixin.shared.actor import NIGHT
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(user: User) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def text_of(loan: Loan, name: str = "loans:loan") -> str:
+    """Return the page's text without its tags and with single spaces."""
+    page = signed_in(loan.borrower).get(reverse(name, args=[loan.public_id]))
+    assert page.status_code == 200
+    return " ".join(re.sub(r"<[^>]+>", " ", page.content.decode()).split())
+
+
+def accept(loan: Loan, kind: str) -> None:
+    offer = HardshipOffer.objects.get(request=asked(loan), kind=kind)
+    accept_offer(
+        offer_id=offer.pk,
+        business_date=FIRST_LATE,
+        actor=loan.borrower.as_actor(),
+        at=SIGNED_AT,
+    )
+
+
+# --- A plan in force ----------------------------------------------------------------------
+
+
+def test_a_loan_without_a_plan_names_none() -> None:
+    loan = late_loan()
+    page = signed_in(loan.borrower).get(reverse("loans:loan", args=[loan.public_id]))
+    assert reverse("collections:loan_plan", args=[loan.public_id]) not in page.content.decode()
+
+
+def test_a_freeze_shows_on_the_loan_until_when_no_interest_counts() -> None:
+    loan = late_loan()
+    accept(loan, "INTEREST_FREEZE")
+    client = signed_in(loan.borrower)
+    page = client.get(reverse("loans:loan", args=[loan.public_id])).content.decode()
+    # In the banner and among the documents; following it leads to the plan.
+    plan_url = reverse("collections:loan_plan", args=[loan.public_id])
+    assert page.count(f'href="{plan_url}"') == 2
+    assert client.get(plan_url, follow=True).status_code == 200
+    text = text_of(loan)
+    assert "Your new plan since Friday 17 July 2026" in text
+    assert "you pay no interest." in text
+    found = re.search(r"Rate a year 0\.00% through (.+?), then 12\.00%", text)
+    assert found is not None
+    assert f"Through {found[1]} you pay no interest." in text
+
+
+def test_after_the_freeze_the_rate_is_the_plans_own() -> None:
+    loan = late_loan()
+    accept(loan, "INTEREST_FREEZE")
+    close_days(
+        through=datetime.date(2027, 7, 20), actor=NIGHT, clock=Clock(), progress=lambda _: None
+    )
+    text = text_of(loan)
+    assert "Your new plan since Friday 17 July 2026" in text
+    assert "you pay no interest" not in text
+    assert "Rate a year 12.00%" in text
