@@ -6,6 +6,7 @@ import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 from accounts.selectors.contact import rule_text
@@ -116,7 +117,7 @@ def reveal_number(*, case_id: int, actor: Actor, at: datetime.datetime) -> str:
         actor=actor,
         subject=person,
         fields=["phone number"],
-        purpose=_("Calling about a late payment"),
+        purpose=gettext_noop("Calling about a late payment"),
         at=at,
     )
     return person.phone

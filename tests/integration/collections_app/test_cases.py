@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import Message, PersonalDataAccess, User
 from collections_app.engine.hardship import OfferKind
@@ -214,6 +215,28 @@ def test_the_number_is_shown_only_when_a_call_is_allowed_and_the_look_is_recorde
     with pytest.raises(UnableToCallError, match="CC-01"):
         reveal_number(case_id=case.pk, actor=worker.as_actor(), at=instant(FIRST_LATE, 18))
     assert PersonalDataAccess.objects.count() == 1
+
+
+def test_the_look_at_a_number_is_explained_in_the_readers_language() -> None:
+    """A collector who reads Chinese looks; a borrower who reads English is told why in English."""
+    case, worker = _open_case(), make_collector()
+    with translation.override("zh-hans"):
+        reveal_number(case_id=case.pk, actor=worker.as_actor(), at=instant(FIRST_LATE))
+    assert PersonalDataAccess.objects.get().purpose == "Calling about a late payment"
+    privacy = reverse("accounts:privacy")
+    client = signed_in(case.loan.borrower)
+    assert "Calling about a late payment" in client.get(privacy).text
+    chinese = client.get(privacy, headers={"accept-language": "zh-hans"}).text
+    assert "Calling about a late payment" not in chinese
+
+
+def test_who_comes_back_to_the_address_of_a_number_sees_the_case() -> None:
+    case, worker = _open_case(), make_collector()
+    url = reverse("admin:collections_number", args=[case.public_id])
+    response = signed_in(worker).get(url)
+    assert (response.status_code, response.headers["location"]) == (302, desk_url(case))
+    assert PersonalDataAccess.objects.count() == 0
+    assert signed_in(make_staff()).get(url).status_code == 403
 
 
 def test_a_plan_stops_calls_except_the_one_that_was_asked_for() -> None:
