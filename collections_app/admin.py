@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from unfold.decorators import display
 
 from accounts.access import signed_in
@@ -33,6 +33,7 @@ from loans.selectors.business_day import business_date
 from zhixin.shared import clock
 from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from zhixin.shared.errors import DomainError
+from zhixin.shared.permissions import staff_required
 from zhixin.shared.templatetags.zhixin import money, plain_date
 
 WORK_PERMISSION = "collections_app.work_case"
@@ -107,6 +108,8 @@ class CaseAdmin(ReadOnlyModelAdmin):
     ) -> HttpResponse:
         """Open the desk: a case is worked on and not edited as a row."""
         case = self.get_object(request, object_id)
+        if not self.has_view_permission(request, case):
+            raise PermissionDenied
         if case is None:
             raise Http404
         return redirect("admin:collections_case", public_id=case.public_id)
@@ -230,10 +233,10 @@ def _case_for(request: HttpRequest, public_id: UUID) -> Case:
     return case
 
 
+@staff_required(WORK_PERMISSION)
 @require_safe
 def go_to_next(request: HttpRequest) -> HttpResponse:
     """Open the next case that is due, or say that none is."""
-    _check(request, WORK_PERMISSION)
     case = next_case(worker=signed_in(request), business_date=business_date())
     if case is None:
         messages.info(request, _("Nothing more is due today."))
@@ -241,10 +244,10 @@ def go_to_next(request: HttpRequest) -> HttpResponse:
     return redirect("admin:collections_case", public_id=case.public_id)
 
 
+@staff_required("collections_app.view_case")
 @require_http_methods(["GET", "HEAD", "POST"])
 def desk(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one case on one screen; take a contact note and stay, or go on to the next."""
-    _check(request, "collections_app.view_case")
     case = _case_for(request, public_id)
     form = ContactNoteForm()
     if request.method == "POST":
@@ -273,10 +276,15 @@ def _add_note(request: HttpRequest, case: Case, form: ContactNoteForm) -> bool:
     return True
 
 
-@require_POST
+@staff_required(WORK_PERMISSION)
+@require_http_methods(["GET", "HEAD", "POST"])
 def show_number(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Show the telephone number for a call that the contact gate allows now."""
-    _check(request, WORK_PERMISSION)
+    """Show the telephone number for a call that the contact gate allows now.
+
+    Who comes back to the address without asking is led to the case, and no look is recorded.
+    """
+    if request.method != "POST":
+        return redirect("admin:collections_case", public_id=public_id)
     case = _case_for(request, public_id)
     number = ""
     try:
