@@ -209,6 +209,16 @@ def test_no_charge_on_a_charge_is_said_in_the_words_of_the_law() -> None:
     assert said["No charge is ever computed on a charge."] == law
 
 
+def repeated(entries: list[polib.POEntry]) -> list[tuple[str | None, str]]:
+    """Return the texts that have two entries: gettext's tools refuse such a catalog."""
+    counts = Counter((entry.msgctxt, entry.msgid) for entry in entries)
+    return [key for key, count in counts.items() if count > 1]
+
+
+def test_no_text_has_two_entries() -> None:
+    assert repeated(living()) == []
+
+
 def test_every_entry_is_translated_and_none_is_a_guess() -> None:
     assert shown([entry for entry in living() if is_incomplete(entry)]) == []
 
@@ -364,6 +374,10 @@ def test_an_unnamed_column_is_noticed() -> None:
         "Group_permissions.group",
         "Group_permissions.permission",
     ]
+
+
+def test_a_second_entry_is_noticed() -> None:
+    assert repeated([entry("Me", "我的"), entry("Me", "我")]) == [(None, "Me")]
 
 
 def test_a_forgotten_translation_is_noticed() -> None:
