@@ -88,10 +88,23 @@ def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
         (_("Interest"), sum(part.interest.cents for part in parts)),
         (_("Late charge"), sum(part.penalty.cents for part in parts)),
         (_("Fees"), sum(part.fees.cents for part in parts)),
-        (_("Kept for your next installment"), allocation.credit.cents),
     )
     rows = [ReceiptRow(label=label, amount=Money(cents)) for label, cents in sums if cents]
+    if allocation.credit:
+        rows.append(_paid_ahead(allocation.credit))
     left = ReceiptRow(
         label=_("Principal left on the loan"), amount=state.outstanding.principal, is_total=True
     )
     return (*rows, left)
+
+
+def _paid_ahead(credit: Money) -> ReceiptRow:
+    """Return the line of what was more than was due (docs/formulas/allocation.md)."""
+    return ReceiptRow(
+        label=_("Paid ahead"),
+        amount=credit,
+        note=_(
+            "Taken off the principal today, so it costs no more interest. It pays your next "
+            "installments when they are due."
+        ),
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -12,11 +14,15 @@ from django.urls import reverse
 from accounts.models import User
 from collections_app.models import HardshipOffer
 from collections_app.services.negotiation import accept_offer
-from loans.models import Loan
+from loans.models import BankTransfer, Loan
+from loans.selectors.receipts import payment_page
 from loans.services.business_day import close_days
+from loans.services.repayments import request_repayment
+from tests.factories.accounts import CARD_NUMBER, make_borrower
 from tests.factories.collections_app import FIRST_LATE, asked, late_loan
-from tests.factories.funded import SIGNED_AT, Clock
+from tests.factories.funded import SIGNED_AT, SIGNED_ON, Clock, funded_loan, settle
 from zhixin.shared.actor import NIGHT
+from zhixin.shared.money import Money
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +38,19 @@ def text_of(loan: Loan, name: str = "loans:loan") -> str:
     page = signed_in(loan.borrower).get(reverse(name, args=[loan.public_id]))
     assert page.status_code == 200
     return " ".join(re.sub(r"<[^>]+>", " ", page.content.decode()).split())
+
+
+def pay(loan: Loan, amount: str, **over: Any) -> BankTransfer:
+    values: dict[str, Any] = {"key": str(uuid4()), "business_date": SIGNED_ON} | over
+    return request_repayment(
+        loan_id=loan.pk,
+        owner_id=loan.borrower_id,
+        amount=Money.parse(amount),
+        account_name="李小华",
+        card_number=CARD_NUMBER,
+        at=SIGNED_AT,
+        **values,
+    )
 
 
 def accept(loan: Loan, kind: str) -> None:
@@ -80,3 +99,42 @@ def test_after_the_freeze_the_rate_is_the_plans_own() -> None:
     assert "Your new plan since Friday 17 July 2026" in text
     assert "you pay no interest" not in text
     assert "Rate a year 12.00%" in text
+
+
+# --- What being late costs ----------------------------------------------------------------
+
+
+def test_the_sentence_above_the_schedule_counts_the_late_charge() -> None:
+    loan = late_loan(on=datetime.date(2026, 7, 26))
+    # 946.19 × 18 % × 10 / 360 = 4.73; 12,794.23 + 4.73 = 12,798.96
+    assert (
+        "You pay ¥794.23 for borrowing ¥12,000.00, plus ¥4.73 for being late: ¥12,798.96 in all."
+        in text_of(loan)
+    )
+
+
+def test_who_is_on_time_reads_of_no_late_charge() -> None:
+    loan = late_loan(on=datetime.date(2026, 7, 16))
+    text = text_of(loan)
+    assert "You pay ¥794.23 for borrowing ¥12,000.00: ¥12,794.23 in all." in text
+    assert "for being late" not in text
+
+
+# --- Receipts -----------------------------------------------------------------------------
+
+
+def test_a_receipt_says_that_money_paid_ahead_is_off_the_principal_now() -> None:
+    loan = funded_loan(borrower=make_borrower())
+    transfer = settle(pay(loan, "1066.19"))
+    rows = payment_page(transfer).rows
+    assert [(row.label, str(row.amount)) for row in rows] == [
+        ("Paid ahead", "1066.19"),
+        ("Principal left on the loan", "10933.81"),
+    ]
+    assert rows[0].note == (
+        "Taken off the principal today, so it costs no more interest. "
+        "It pays your next installments when they are due."
+    )
+    page = signed_in(loan.borrower).get(reverse("loans:payment", args=[transfer.public_id]))
+    assert rows[0].note in page.content.decode()
+    assert "Kept for" not in page.content.decode()
