@@ -25,7 +25,7 @@ from collections_app.engine.policy import POLICY
 from loans.engine.events import Disbursed, Event, Repaid, event_from_json
 from loans.engine.servicing import replay
 from loans.engine.terms import DayCount, FeeTerms, LoanTerms, Method, PenaltyRule, Period
-from zhixin.shared.calendar import PeriodUnit
+from zhixin.shared.calendar import PeriodUnit, add_months
 from zhixin.shared.money import Money, Rounding, total
 
 PAID_OUT = dt.date(2026, 1, 15)
@@ -221,6 +221,9 @@ def test_laws_of_offers(loan: LoanTerms, days: int, bears: Money, paid: Money) -
         assert all(payment.total <= bears for payment in offer.schedule)
         assert offer.annual_rate_new <= state.annual_rate
         assert offer.change.first_due_date > on
+        if offer.kind is OfferKind.DEFERRAL:
+            # Late or not, nobody pays anything for a whole month.
+            assert offer.change.first_due_date >= add_months(on, POLICY.deferral_months)
         assert total(payment.penalty for payment in offer.schedule) == Money.zero()
         principal = total(payment.principal for payment in offer.schedule)
         assert state.outstanding.principal - state.prepaid <= principal
