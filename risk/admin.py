@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -123,7 +123,7 @@ def _bin_text(each: Bin) -> str:
 class AssessmentAdmin(RecordsReads):
     """A decision with its reasons, rules, points and sums."""
 
-    read_purpose = _("Looking at a decision")
+    read_purpose = gettext_noop("Looking at a decision")
     read_fields = ("work", "income and costs", "own history", "decision")
     list_display = (
         "decided_at",
