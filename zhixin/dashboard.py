@@ -70,7 +70,7 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 gettext_noop("Applications with a person"),
                 "approval_delegation",
                 "admin:loans_referrals",
-                "loans.decide_referral",
+                "loans.view_loanapplication",
             ),
             (
                 gettext_noop("Proofs of income"),
@@ -94,6 +94,12 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "description",
                 "admin:loans_loanapplication_changelist",
                 "loans.view_loanapplication",
+            ),
+            (
+                gettext_noop("Cost sheets"),
+                "request_quote",
+                "admin:loans_costsheet_changelist",
+                "loans.view_costsheet",
             ),
             (
                 gettext_noop("Loans"),
@@ -141,6 +147,24 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "sync_alt",
                 "admin:loans_banktransfer_changelist",
                 "loans.view_banktransfer",
+            ),
+            (
+                gettext_noop("Notices of the bank"),
+                "mark_email_read",
+                "admin:loans_banknotice_changelist",
+                "loans.view_banknotice",
+            ),
+            (
+                gettext_noop("Money commands"),
+                "key",
+                "admin:loans_moneycommand_changelist",
+                "loans.view_moneycommand",
+            ),
+            (
+                gettext_noop("Loan events"),
+                "history",
+                "admin:loans_loanevent_changelist",
+                "loans.view_loanevent",
             ),
             (
                 gettext_noop("Nights"),

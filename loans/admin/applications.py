@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,16 +11,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.decorators import display
 
 from accounts.access import signed_in
+from accounts.models import User
 from accounts.services.consents import record_access
 from loans.engine.lifecycle import ApplicationState
 from loans.forms.referral import RulingForm
-from loans.models import Agreement, ApplicationStatusChange, LoanApplication
+from loans.models import Agreement, ApplicationStatusChange, CostSheet, LoanApplication
 from loans.selectors.applications import referral_queue
 from loans.selectors.business_day import business_date
 from loans.selectors.referrals import ReferralCase, referral_case
@@ -34,7 +37,9 @@ from loans.services.underwriting import (
 from zhixin.shared import clock
 from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline
 from zhixin.shared.errors import DomainError
+from zhixin.shared.permissions import staff_required
 
+READ_PERMISSION = "loans.view_loanapplication"
 # What a look at a case shows of a person; they see this list in their own pages.
 FIELDS_READ = ("full_name", "employment", "income", "living_costs", "debts", "income_proof")
 
@@ -94,23 +99,29 @@ class AgreementAdmin(ReadOnlyModelAdmin):
     exclude = ("content",)
 
 
+@admin.register(CostSheet)
+class CostSheetAdmin(ReadOnlyModelAdmin):
+    """What was shown before signing: terms and figures with their fingerprint."""
+
+    list_display = ("shown_at", "application", "language", "sha256")
+    list_select_related = ("application__product_version__product",)
+    ordering = ("-shown_at",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Why a case cannot be decided here and now."""
 
-    text: str
-    is_final: bool
+    text: str | Promise
 
 
-def _check_may_decide(request: HttpRequest) -> None:
-    if not signed_in(request).has_perm(DECIDE_PERMISSION):
-        raise PermissionDenied
+READ_ONLY = Notice(text=gettext_lazy("You may read this case; underwriters decide it."))
 
 
+@staff_required(READ_PERMISSION)
 @require_safe
 def queue(request: HttpRequest) -> HttpResponse:
-    """List what waits for a person, oldest first."""
-    _check_may_decide(request)
+    """List what waits for a person, oldest first; who may only read it takes up nothing."""
     user = signed_in(request)
     context = {
         **admin.site.each_context(request),
@@ -119,21 +130,24 @@ def queue(request: HttpRequest) -> HttpResponse:
             application for application in referral_queue() if application.borrower_id != user.pk
         ],
         "person": user,
+        "may_decide": user.has_perm(DECIDE_PERMISSION),
     }
     return render(request, "admin/loans/queue.html", context)
 
 
+@staff_required(DECIDE_PERMISSION)
 @require_POST
 def next_case(request: HttpRequest) -> HttpResponse:
     """Take up the oldest case that nobody works on."""
-    _check_may_decide(request)
     return _go_to_next(request)
 
 
+@staff_required(READ_PERMISSION)
 @require_http_methods(["GET", "HEAD", "POST"])
 def case(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one case on one screen; take the decision and go on to the next case."""
-    _check_may_decide(request)
+    if request.method == "POST" and not signed_in(request).has_perm(DECIDE_PERMISSION):
+        raise PermissionDenied
     application = LoanApplication.objects.filter(public_id=public_id).first()
     if application is None:
         raise Http404
@@ -170,16 +184,22 @@ def _go_to_next(request: HttpRequest) -> HttpResponse:
     return redirect("admin:loans_referral", public_id=application.public_id)
 
 
+def _take_up(application: LoanApplication, user: User, at: datetime.datetime) -> Notice | None:
+    """Claim the case; return why not when it is a colleague's, one's own, or decided."""
+    try:
+        claim_referral(application_id=application.pk, underwriter=user, at=at)
+    except DomainError as refusal:
+        return Notice(text=str(refusal))
+    return None
+
+
 def _case_page(
     request: HttpRequest, application: LoanApplication, form: RulingForm
 ) -> HttpResponse:
-    """Show the case, taken up by whoever looks; somebody else's or a decided one to read only."""
+    """Show the case, taken up by the underwriter who looks; to everybody else to read only."""
     user, now = signed_in(request), clock.now()
-    notice = None
-    try:
-        claim_referral(application_id=application.pk, underwriter=user, at=now)
-    except DomainError as refusal:
-        notice = Notice(text=str(refusal), is_final=isinstance(refusal, AlreadyDecidedError))
+    may_decide = user.has_perm(DECIDE_PERMISSION)
+    notice = _take_up(application, user, now) if may_decide else READ_ONLY
     shown: ReferralCase = referral_case(application.pk, on=business_date())
     record_access(
         actor=user.as_actor(),
@@ -194,6 +214,7 @@ def _case_page(
         "case": shown,
         "form": form,
         "notice": notice,
+        "may_decide": may_decide,
     }
     status = 422 if form.is_bound and form.errors else 200
     return render(request, "admin/loans/referral.html", context, status=status)

@@ -18,6 +18,7 @@ from loans.models import (
     Loan,
     LoanEvent,
     LoanStatusChange,
+    MoneyCommand,
     NightStepRun,
     Posting,
 )
@@ -28,7 +29,7 @@ from zhixin.shared.admin import (
     rate_column,
 )
 from zhixin.shared.money import Money
-from zhixin.shared.templatetags.zhixin import money
+from zhixin.shared.templatetags.zhixin import money, plain_date
 
 
 class InstallmentInline(ReadOnlyTabularInline):
@@ -111,9 +112,9 @@ class LoanAdmin(ReadOnlyModelAdmin):
     list_filter = ("status", "bucket", "classification")
     search_fields = ("agreement__number", "public_id")
     ordering = ("-days_past_due", "next_due_date", "pk")
-    list_select_related = ("agreement", "borrower")
+    list_select_related = ("agreement", "borrower__profile")
     fieldsets = (
-        (None, {"fields": ("number", "borrower_name", "status", "projected_as_of")}),
+        (None, {"fields": ("number", "borrower_name", "status", "stands_as_of")}),
         (
             _("Contract"),
             {
@@ -152,6 +153,7 @@ class LoanAdmin(ReadOnlyModelAdmin):
     readonly_fields = (
         "number",
         "borrower_name",
+        "stands_as_of",
         "shown_principal",
         "shown_rate",
         "shown_outstanding",
@@ -168,8 +170,13 @@ class LoanAdmin(ReadOnlyModelAdmin):
 
     @display(description=_("borrower"))
     def borrower_name(self, loan: Loan) -> str:
-        """Return the borrower, masked."""
-        return str(loan.borrower)
+        """Return the name, as in the queue of cases."""
+        return str(loan.borrower.display_name)
+
+    @display(description=_("figures as they stood on"))
+    def stands_as_of(self, loan: Loan) -> str:
+        """Return the day through which interest and lateness are counted here."""
+        return plain_date(loan.projected_as_of)
 
     @display(
         description=_("status"),
@@ -262,6 +269,54 @@ class BankTransferAdmin(ReadOnlyModelAdmin):
     def shown_state(self, transfer: BankTransfer) -> tuple[str, str]:
         """Return the state and its label."""
         return transfer.state, transfer.get_state_display()
+
+
+@admin.register(BankNotice)
+class BankNoticeAdmin(ReadOnlyModelAdmin):
+    """Every word of the bank, as it arrived."""
+
+    list_display = ("received_at", "verdict", "transfer")
+    list_filter = ("verdict",)
+    list_select_related = ("transfer",)
+    search_fields = ("transfer__public_id", "transfer__bank_reference")
+    ordering = ("-id",)
+
+
+@admin.register(LoanEvent)
+class LoanEventAdmin(ReadOnlyModelAdmin):
+    """Every fact of every loan, newest first."""
+
+    list_display = (
+        "recorded_at",
+        "loan",
+        "sequence",
+        "effective_date",
+        "kind",
+        "reason",
+        "actor_label",
+    )
+    list_filter = ("kind",)
+    list_select_related = ("loan__agreement",)
+    search_fields = ("loan__agreement__number",)
+    ordering = ("-id",)
+    exclude = ("actor_user",)
+
+
+@admin.register(MoneyCommand)
+class MoneyCommandAdmin(ReadOnlyModelAdmin):
+    """Which orders of money came with which key."""
+
+    list_display = ("recorded_at", "kind", "owner_name", "key")
+    list_filter = ("kind",)
+    list_select_related = ("owner__profile",)
+    ordering = ("-id",)
+    fields = ("kind", "owner_name", "key", "fingerprint", "recorded_at")
+    readonly_fields = ("owner_name",)
+
+    @display(description=_("owner"))
+    def owner_name(self, command: MoneyCommand) -> str:
+        """Return the name."""
+        return str(command.owner.display_name)
 
 
 @admin.register(NightStepRun)

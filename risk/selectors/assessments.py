@@ -90,6 +90,19 @@ class AssessmentSheet:
     amount_rows: tuple[AmountRow, ...]
     rule_rows: tuple[RuleRow, ...]
 
+    @property
+    def telling_rules(self) -> tuple[RuleRow, ...]:
+        """Return the rules that say something: all that are not quiet."""
+        return tuple(row for row in self.rule_rows if row.result not in _QUIET)
+
+    @property
+    def quiet_rules(self) -> tuple[RuleRow, ...]:
+        """Return the rules that passed, or that do not apply to this request."""
+        return tuple(row for row in self.rule_rows if row.result in _QUIET)
+
+
+_QUIET = frozenset({Result.PASS, Result.NOT_APPLICABLE})
+
 
 def latest_assessment(subject_id: int) -> Assessment | None:
     """Return the person's newest assessment."""

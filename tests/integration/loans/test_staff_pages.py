@@ -1,0 +1,164 @@
+"""Staff in the admin: the auditor reads everything and takes up nothing; no link leads to 403."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from accounts.engine.contact_rules import Channel
+from accounts.models import BorrowerProfile, IncomeProof, PersonalDataAccess, User
+from accounts.models.income_proof import FileKind, IncomeProofKind
+from loans.models import LoanApplication
+from tests.factories.accounts import NOON, make_person
+from tests.factories.collections_app import late_loan
+from tests.factories.funded import funded_loan
+from tests.factories.loans import make_referred, make_underwriter, open_shop
+from zhixin.shared.money import Money
+from zhixin.shared.permissions import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(person: User) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def staff_as(role: Role) -> Client:
+    call_command("sync_roles", verbosity=0)
+    person = make_person(channel=Channel.EMAIL, is_staff=True)
+    person.groups.add(Group.objects.get(name=role.value))
+    return signed_in(person)
+
+
+def test_the_auditor_reads_the_queue_and_a_case_and_takes_up_nothing() -> None:
+    open_shop()
+    application = make_referred()
+    auditor = staff_as(Role.AUDITOR)
+    queue = auditor.get(reverse("admin:loans_referrals"))
+    assert queue.status_code == 200
+    assert "Take the oldest" not in queue.text
+    url = reverse("admin:loans_referral", args=[application.public_id])
+    page = auditor.get(url)
+    assert page.status_code == 200
+    assert "You may read this case; underwriters decide it." in page.text
+    assert 'name="verdict"' not in page.text
+    assert auditor.post(url, {"verdict": "DECLINE"}).status_code == 403
+    assert auditor.post(reverse("admin:loans_referral_next")).status_code == 403
+    application.refresh_from_db()
+    assert (application.claimed_by, application.state) == (None, "REFERRED")
+    look = PersonalDataAccess.objects.get(subject=application.borrower)
+    assert look.purpose == "Deciding on an application"
+
+
+def test_the_underwriter_takes_up_the_case() -> None:
+    open_shop()
+    application = make_referred()
+    underwriter = make_underwriter()
+    url = reverse("admin:loans_referral", args=[application.public_id])
+    page = signed_in(underwriter).get(url)
+    assert 'name="verdict"' in page.text
+    application.refresh_from_db()
+    assert application.claimed_by == underwriter
+
+
+def test_rules_that_passed_are_folded_away() -> None:
+    open_shop()
+    application = make_referred()
+    url = reverse("admin:loans_referral", args=[application.public_id])
+    page = signed_in(make_underwriter()).get(url)
+    sheet = page.context["case"].sheet
+    quiet = {"PASS", "NOT_APPLICABLE"}
+    assert [row.label for row in sheet.telling_rules if row.result in quiet] == []
+    assert len(sheet.telling_rules) + len(sheet.quiet_rules) == len(sheet.rule_rows)
+    assert 0 < len(sheet.telling_rules) < 10 < len(sheet.quiet_rules)
+    before, folded = page.text.split("<details", 1)
+    assert str(sheet.telling_rules[0].label) in before
+    assert f"{len(sheet.quiet_rules)} rules passed or do not apply" in folded
+
+
+@pytest.mark.parametrize(
+    "model", ["costsheet", "banknotice", "loanevent", "moneycommand", "agreement", "journalentry"]
+)
+def test_the_auditor_reads_the_rows_of_record(model: str) -> None:
+    late_loan()
+    auditor = staff_as(Role.AUDITOR)
+    page = auditor.get(reverse(f"admin:loans_{model}_changelist"))
+    assert page.status_code == 200
+    for row in page.context["cl"].queryset[:1]:
+        change = reverse(f"admin:loans_{model}_change", args=[row.pk])
+        assert auditor.get(change).status_code == 200
+        assert auditor.post(change, {}).status_code == 403
+    assert auditor.get(reverse(f"admin:loans_{model}_add")).status_code == 403
+
+
+def test_the_auditor_finds_each_of_them_in_the_sidebar() -> None:
+    late_loan()
+    page = staff_as(Role.AUDITOR).get(reverse("admin:index")).text
+    for model in ("costsheet", "banknotice", "loanevent", "moneycommand"):
+        assert reverse(f"admin:loans_{model}_changelist") in page
+    assert reverse("admin:loans_referrals") in page
+
+
+def test_a_loan_names_its_borrower_as_the_queue_of_cases_does() -> None:
+    loan = late_loan()
+    auditor = staff_as(Role.AUDITOR)
+    assert "李小华" in auditor.get(reverse("admin:loans_loan_changelist")).text
+    page = auditor.get(reverse("admin:loans_loan_change", args=[loan.pk])).text
+    assert "李小华" in page
+    assert "rojected as of" not in page
+    assert "Figures as they stood on" in page
+
+
+def proof_of(borrower: User) -> IncomeProof:
+    return IncomeProof.objects.create(
+        user=borrower,
+        kind=IncomeProofKind.PAYSLIP,
+        document=ContentFile(b"%PDF-1.7", name="payslip.pdf"),
+        file_kind=FileKind.PDF,
+        stated_monthly_amount=Money.parse("8000"),
+        uploaded_at=NOON,
+    )
+
+
+@pytest.mark.parametrize("role", [Role.UNDERWRITER, Role.COLLECTOR, Role.AUDITOR])
+def test_no_link_of_a_page_of_staff_answers_403(role: Role) -> None:
+    open_shop()
+    borrower = make_referred().borrower
+    funded_loan(borrower=borrower)
+    proof_of(borrower)
+    client = staff_as(role)
+    refused = {}
+    for url in pages_with_links(borrower):
+        page = client.get(url)
+        if page.status_code == 403:
+            continue
+        assert page.status_code == 200, url
+        for link in set(re.findall(r'href="(/(?:admin|me)/[^"?#]+)"', page.text)):
+            answer = client.get(link)
+            for close_file in answer._resource_closers:
+                close_file()
+            if answer.status_code == 403:
+                refused[url] = link
+    assert refused == {}
+
+
+def pages_with_links(borrower: User) -> list[str]:
+    profile = BorrowerProfile.objects.get(user=borrower)
+    proof = IncomeProof.objects.get(user=borrower)
+    application = LoanApplication.objects.get(borrower=borrower, state="REFERRED")
+    return [
+        reverse("admin:accounts_borrowerprofile_change", args=[profile.pk]),
+        reverse("admin:accounts_incomeproof_change", args=[proof.pk]),
+        reverse("admin:loans_loanapplication_change", args=[application.pk]),
+        reverse("admin:risk_assessment_change", args=[application.assessment_id]),
+        reverse("admin:loans_loan_change", args=[borrower.loans.get().pk]),
+        reverse("admin:index"),
+    ]
