@@ -49,9 +49,10 @@ class KeyConflict(APIException):
 
 
 class RepaymentBody(serializers.Serializer[dict[str, Any]]):
-    """The body of a repayment: {"amount": "123.45"}."""
+    """The body of a repayment: {"amount": "123.45"}; "confirmed": true when it is meant twice."""
 
     amount = serializers.CharField(max_length=20)
+    confirmed = serializers.BooleanField(default=False)
 
     def validate_amount(self, value: str) -> Money:
         """Return the amount as Money."""
@@ -120,6 +121,7 @@ class Repayments(BorrowerAPIView):
                 card_number=account.card_number,
                 business_date=business_date(),
                 at=clock.now(),
+                confirmed=body.validated_data["confirmed"],
             )
         except MissingKeyError as error:
             raise NeedsKey(str(error)) from error

@@ -43,7 +43,11 @@ _LOOSE_CHARACTERS = str.maketrans("０１２３４５６７８９．", "01234567
 
 
 class RepaymentForm(forms.Form):
-    """How much, and the key that makes a form sent twice one payment."""
+    """How much, and the key that makes a form sent twice one payment.
+
+    `confirmed` is shown only after the payment looked like one made before.
+    """
 
     amount = AmountField(label=_("Amount"))
     key = forms.UUIDField(widget=forms.HiddenInput)
+    confirmed = forms.BooleanField(label=_("Yes, collect this amount as well"), required=False)

@@ -27,6 +27,7 @@ from loans.engine.state import Buckets, InstallmentState, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import OPEN_STATUSES
 from loans.selectors.explanations import WhyLine, why
+from loans.selectors.repayments import in_flight_transfers, what_is_due
 from loans.selectors.servicing import engine_event, loan_state
 from zhixin.shared.charts import (
     InstallmentBar,
@@ -35,7 +36,7 @@ from zhixin.shared.charts import (
     draw_installments,
     draw_progress,
 )
-from zhixin.shared.money import Money, Rounding
+from zhixin.shared.money import Money, Rounding, total
 
 STATUS_TONES = {
     LoanStatus.PENDING: "soon",
@@ -99,7 +100,10 @@ class PlanInForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoanPage:
-    """Everything that a loan's own page shows on a business date."""
+    """Everything that a loan's own page shows on a business date.
+
+    `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
+    """
 
     loan: Loan
     as_of: datetime.date
@@ -107,6 +111,8 @@ class LoanPage:
     status_label: str
     status_tone: str
     due_amount: Money
+    to_pay: Money
+    payoff_to_pay: Money
     due_date: datetime.date | None
     is_soon: bool
     penalty_tomorrow: Money
@@ -154,9 +160,11 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     shown = shown_installments(state)
     own = [_own_part(installment) for installment in shown]
     parts = list(zip(shown, own, strict=True))
-    due_amount, due_date = _what_is_due(state)
+    due_amount, due_date = what_is_due(state), _day_due(state)
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     plan = _plan_in_force(events, as_of)
+    in_flight = in_flight_transfers(loan)
+    on_its_way = total(transfer.amount for transfer in in_flight)
     return LoanPage(
         loan=loan,
         as_of=as_of,
@@ -164,6 +172,8 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         status_label=str(loan.get_status_display()),
         status_tone=STATUS_TONES[state.status],
         due_amount=due_amount,
+        to_pay=_less(due_amount, on_its_way),
+        payoff_to_pay=_less(state.payoff_amount, on_its_way),
         due_date=due_date,
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
@@ -175,7 +185,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         history=tuple(_history(events)),
         plan=plan,
         rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
-        in_flight=tuple(BankTransfer.objects.unsettled().filter(loan=loan).order_by("pk")),
+        in_flight=tuple(in_flight),
         payoff_why=why(state, "payoff_amount"),
         penalty_why=why(state, "penalty_accrued"),
         is_open=state.status in OPEN_STATUSES,
@@ -202,12 +212,14 @@ def _repaid(loan: Loan, state: LoanState) -> Money:
     return max(repaid, Money.zero())
 
 
-def _what_is_due(state: LoanState) -> tuple[Money, datetime.date | None]:
+def _less(amount: Money, on_its_way: Money) -> Money:
+    return max(amount - on_its_way, Money.zero())
+
+
+def _day_due(state: LoanState) -> datetime.date | None:
     if state.due_now.total:
-        return state.due_now.total, state.overdue_since or state.as_of
-    if state.next_due is not None:
-        return state.next_due.amount, state.next_due.date
-    return Money.zero(), None
+        return state.overdue_since or state.as_of
+    return None if state.next_due is None else state.next_due.date
 
 
 def _own_part(installment: InstallmentState) -> Buckets:

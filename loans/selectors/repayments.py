@@ -1,19 +1,45 @@
-"""What borrowers have paid and what is on its way."""
+"""What borrowers have paid, what is on its way, and what is due."""
 
 from __future__ import annotations
 
-from django.db.models import Sum
+import datetime
 
+from loans.engine.lifecycle import TransferState
+from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import TransferPurpose
-from zhixin.shared.money import Money
+from zhixin.shared.money import Money, total
+
+
+def in_flight_amounts(loan: Loan) -> list[Money]:
+    """Return the amounts of the repayments whose outcome is not known yet, oldest first."""
+    return [transfer.amount for transfer in in_flight_transfers(loan)]
 
 
 def in_flight_repayments(loan: Loan) -> Money:
     """Return the sum of the repayments whose outcome is not known yet."""
-    result = (
-        BankTransfer.objects.unsettled()
-        .filter(loan=loan, purpose=TransferPurpose.REPAYMENT)
-        .aggregate(amount=Sum("amount"))
-    )
-    return result["amount"] or Money.zero()
+    return total(in_flight_amounts(loan))
+
+
+def in_flight_transfers(loan: Loan) -> list[BankTransfer]:
+    """Return the repayments whose outcome is not known yet, oldest first."""
+    waiting = BankTransfer.objects.unsettled().filter(loan=loan)
+    return list(waiting.filter(purpose=TransferPurpose.REPAYMENT).order_by("pk"))
+
+
+def was_received(loan: Loan, amount: Money, *, on: datetime.date) -> bool:
+    """Return whether exactly `amount` was received for the business date `on`."""
+    return BankTransfer.objects.filter(
+        loan=loan,
+        purpose=TransferPurpose.REPAYMENT,
+        state=TransferState.SUCCEEDED,
+        effective_date=on,
+        amount=amount,
+    ).exists()
+
+
+def what_is_due(state: LoanState) -> Money:
+    """Return what is to be paid now; when nothing is, the next installment."""
+    if state.due_now.total:
+        return state.due_now.total
+    return state.next_due.amount if state.next_due is not None else Money.zero()

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
 from loans.models.transfer import TransferDirection, TransferPurpose
-from loans.selectors.repayments import in_flight_repayments
+from loans.selectors.repayments import in_flight_amounts, was_received, what_is_due
 from loans.selectors.servicing import loan_state
 from loans.services.commands import claim_command
 from loans.services.transfers import order_transfer
 from zhixin.shared.errors import DomainError
-from zhixin.shared.money import Money
+from zhixin.shared.money import Money, total
 
 
 class UnableToRepayError(DomainError):
     """The repayment cannot be taken; the message says why."""
+
+
+class RepaymentNeedsConfirmationError(UnableToRepayError):
+    """The repayment looks like one made before; it is taken when the person says it is meant."""
 
 
 @transaction.atomic
@@ -33,13 +39,16 @@ def request_repayment(
     card_number: str,
     business_date: datetime.date,
     at: datetime.datetime,
+    confirmed: bool = False,
 ) -> BankTransfer:
     """Have `amount` collected from the borrower's account; once per `key`.
 
     The same key and amount again return the first transfer. The repayment takes effect on
     `business_date`, whenever the bank confirms it. Raises UnableToRepayError when nothing is owed,
-    when the amount is not positive, or when it is more than is owed and not already on its way;
-    KeyReusedError when the key was used with another amount.
+    when the amount is not positive, when it is more than is owed and not already on its way, or
+    when the same amount is on its way; RepaymentNeedsConfirmationError when it may be a payment
+    made twice (see `_check_meant`) and is not `confirmed`; KeyReusedError when the key was used
+    with another amount.
     """
     loan = Loan.objects.for_update().select_related("agreement").get(pk=loan_id)
     command, new = claim_command(
@@ -51,7 +60,13 @@ def request_repayment(
     )
     if not new:
         return BankTransfer.objects.get(command=command)
-    _check_amount(loan, amount, business_date)
+    state = loan_state(loan, as_of=business_date)
+    in_flight = in_flight_amounts(loan)
+    on_its_way = total(in_flight)
+    _check_amount(loan, state, amount, on_its_way)
+    _check_same_on_its_way(amount, in_flight)
+    if not confirmed:
+        _check_meant(loan, state, amount, on_its_way, business_date)
     return order_transfer(
         loan=loan,
         direction=TransferDirection.DEBIT,
@@ -65,13 +80,12 @@ def request_repayment(
     )
 
 
-def _check_amount(loan: Loan, amount: Money, business_date: datetime.date) -> None:
+def _check_amount(loan: Loan, state: LoanState, amount: Money, on_its_way: Money) -> None:
     if loan.status not in OPEN_STATUSES:
         raise UnableToRepayError(_("Nothing is owed on this loan."))
     if amount <= Money.zero():
         raise UnableToRepayError(_("Enter an amount above zero."))
-    payoff = loan_state(loan, as_of=business_date).payoff_amount
-    on_its_way = in_flight_repayments(loan)
+    payoff = state.payoff_amount
     if amount > payoff - on_its_way:
         if on_its_way:
             raise UnableToRepayError(
@@ -81,4 +95,45 @@ def _check_amount(loan: Loan, amount: Money, business_date: datetime.date) -> No
         raise UnableToRepayError(
             _("That is more than you owe. Paying everything today takes ¥%(amount)s.")
             % {"amount": f"{payoff.amount:,.2f}"}
+        )
+
+
+def _check_same_on_its_way(amount: Money, in_flight: Sequence[Money]) -> None:
+    """Refuse the amount of a payment whose outcome is not known: it is most likely that one."""
+    if amount in in_flight:
+        raise UnableToRepayError(
+            _(
+                "A payment of ¥%(amount)s is already on its way. Wait for its answer before you "
+                "pay the same amount again."
+            )
+            % {"amount": f"{amount.amount:,.2f}"}
+        )
+
+
+def _check_meant(
+    loan: Loan, state: LoanState, amount: Money, on_its_way: Money, on: datetime.date
+) -> None:
+    """Ask once more before a payment that is perhaps made twice.
+
+    That is one beyond what is due, beside another that is on its way or beside one of the same
+    amount that was received on the same day. Paying everything is always meant.
+    """
+    if amount == state.payoff_amount - on_its_way:
+        return
+    if on_its_way:
+        if amount > what_is_due(state) - on_its_way:
+            raise RepaymentNeedsConfirmationError(
+                _(
+                    "A payment of ¥%(amount)s is already on its way; with it you would pay more "
+                    "than is due. Confirm below that you want that."
+                )
+                % {"amount": f"{on_its_way.amount:,.2f}"}
+            )
+    elif amount > state.due_now.total and was_received(loan, amount, on=on):
+        raise RepaymentNeedsConfirmationError(
+            _(
+                "You have paid ¥%(amount)s today already; the same amount again is more than is "
+                "due. Confirm below that you want that."
+            )
+            % {"amount": f"{amount.amount:,.2f}"}
         )

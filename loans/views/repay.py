@@ -16,7 +16,7 @@ from loans.models import Loan
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import loan_page
 from loans.selectors.receipts import payment_page
-from loans.services.repayments import request_repayment
+from loans.services.repayments import RepaymentNeedsConfirmationError, request_repayment
 from zhixin.shared import clock
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import borrower_required
@@ -44,7 +44,11 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
             card_number=account.card_number,
             business_date=business_date(),
             at=clock.now(),
+            confirmed=form.cleaned_data["confirmed"],
         )
+    except RepaymentNeedsConfirmationError as error:
+        form.add_error("confirmed", str(error))
+        return _show(request, own, form, status=422)
     except DomainError as error:
         form.add_error("amount", str(error))
         return _show(request, own, form, status=422)

@@ -15,7 +15,9 @@ from accounts.models import User
 from collections_app.models import HardshipOffer
 from collections_app.services.negotiation import accept_offer
 from loans.models import BankTransfer, Loan
+from loans.selectors.loan_pages import loan_page
 from loans.selectors.receipts import payment_page
+from loans.selectors.servicing import loan_state
 from loans.services.business_day import close_days
 from loans.services.repayments import request_repayment
 from tests.factories.accounts import CARD_NUMBER, make_borrower
@@ -138,3 +140,89 @@ def test_a_receipt_says_that_money_paid_ahead_is_off_the_principal_now() -> None
     page = signed_in(loan.borrower).get(reverse("loans:payment", args=[transfer.public_id]))
     assert rows[0].note in page.content.decode()
     assert "Kept for" not in page.content.decode()
+
+
+# --- Two tabs -----------------------------------------------------------------------------
+
+
+def pays(client: Client, loan: Loan, amount: str, **over: str) -> Any:
+    """Open the page of paying in a tab of its own and press the button."""
+    url = reverse("loans:repay", args=[loan.public_id])
+    key = re.search(r'name="key"\s+value="([^"]+)"', client.get(url).content.decode())
+    assert key is not None
+    return client.post(url, {"amount": amount, "key": key[1], **over})
+
+
+def repayments() -> list[str]:
+    transfers = BankTransfer.objects.filter(purpose="REPAYMENT").order_by("pk")
+    return [str(transfer.amount) for transfer in transfers]
+
+
+def test_two_tabs_with_the_amount_due_collect_it_once() -> None:
+    loan = late_loan()
+    client = signed_in(loan.borrower)
+    due = str(loan_state(loan, as_of=FIRST_LATE).due_now.total)
+    assert pays(client, loan, due).status_code == 302
+    for confirmed in ({}, {"confirmed": "on"}):
+        page = pays(client, loan, due, **confirmed)
+        assert page.status_code == 422
+        assert "is already on its way. Wait for its answer" in page.content.decode()
+    assert repayments() == [due]
+
+
+def test_what_is_on_its_way_is_not_asked_for_again() -> None:
+    loan = late_loan()
+    before = loan_page(loan, as_of=FIRST_LATE)
+    pay(loan, str(before.due_amount - Money.parse("100.00")), business_date=FIRST_LATE)
+    page = loan_page(loan, as_of=FIRST_LATE)
+    assert (str(page.to_pay), page.due_amount) == ("100.00", before.due_amount)
+    assert page.payoff_to_pay == before.payoff_to_pay - before.due_amount + Money.parse("100")
+    for name in ("loans:loan", "loans:repay"):
+        text = text_of(loan, name)
+        assert "A payment is on its way" in text
+        html = signed_in(loan.borrower).get(reverse(name, args=[loan.public_id]))
+        assert "?amount=100.00" in html.content.decode()
+        assert f"?amount={before.due_amount}" not in html.content.decode()
+
+
+def test_a_payment_that_covers_all_leaves_no_button_to_pay() -> None:
+    loan = late_loan()
+    due = loan_state(loan, as_of=FIRST_LATE).due_now.total
+    pay(loan, str(due), business_date=FIRST_LATE)
+    assert "The payment on its way covers all that is due." in text_of(loan)
+    assert "Pay now" not in text_of(loan)
+
+
+def test_beyond_what_is_due_a_box_appears_and_asks() -> None:
+    loan = late_loan()
+    client = signed_in(loan.borrower)
+    due = str(loan_state(loan, as_of=FIRST_LATE).due_now.total)
+    assert (
+        'name="confirmed"'
+        not in client.get(reverse("loans:repay", args=[loan.public_id])).content.decode()
+    )
+    assert pays(client, loan, due).status_code == 302
+    page = pays(client, loan, "200")
+    assert page.status_code == 422
+    assert 'name="confirmed"' in page.content.decode()
+    assert repayments() == [due]
+    assert pays(client, loan, "200", confirmed="on").status_code == 302
+    assert repayments() == [due, "200.00"]
+
+
+def test_the_api_asks_for_the_same_confirmation() -> None:
+    loan = late_loan()
+    client = signed_in(loan.borrower)
+    url = reverse("api:repayments", args=[loan.public_id])
+
+    def send(body: dict[str, Any], key: str) -> int:
+        answer = client.post(
+            url, body, content_type="application/json", headers={"idempotency-key": key}
+        )
+        return answer.status_code
+
+    assert send({"amount": "1500.00"}, "a") == 202
+    assert send({"amount": "1500.00", "confirmed": True}, "b") == 409
+    assert send({"amount": "200.00"}, "c") == 409
+    assert send({"amount": "200.00", "confirmed": True}, "c") == 202
+    assert repayments() == ["1500.00", "200.00"]

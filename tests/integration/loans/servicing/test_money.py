@@ -30,7 +30,11 @@ from loans.models.transfer import NoticeVerdict, TransferPurpose
 from loans.services.business_day import close_days
 from loans.services.commands import KeyReusedError, MissingKeyError
 from loans.services.ledger import booked_balances
-from loans.services.repayments import UnableToRepayError, request_repayment
+from loans.services.repayments import (
+    RepaymentNeedsConfirmationError,
+    UnableToRepayError,
+    request_repayment,
+)
 from loans.services.transfers import Outcome, settle_transfer
 from tests.factories.accounts import CARD_NUMBER
 from tests.factories.funded import (
@@ -53,7 +57,12 @@ def yuan(text: str) -> Money:
 
 
 def pay(
-    loan: Loan, amount: str, *, key: str | None = None, on: datetime.date = SIGNED_ON
+    loan: Loan,
+    amount: str,
+    *,
+    key: str | None = None,
+    on: datetime.date = SIGNED_ON,
+    confirmed: bool = False,
 ) -> BankTransfer:
     return request_repayment(
         loan_id=loan.pk,
@@ -64,6 +73,7 @@ def pay(
         card_number=CARD_NUMBER,
         business_date=on,
         at=SIGNED_AT,
+        confirmed=confirmed,
     )
 
 
@@ -234,6 +244,66 @@ def test_refusals_leave_nothing_behind(amount: str, key: str, error: type[Except
 
 
 @pytest.mark.django_db
+def test_an_amount_that_is_on_its_way_is_not_taken_again() -> None:
+    loan = funded_loan()
+    close_through(FIRST_DUE)
+    first = pay(loan, "1066.19", on=FIRST_DUE)
+    for confirmed in (False, True):
+        with pytest.raises(UnableToRepayError, match=r"1,066\.19 is already on its way"):
+            pay(loan, "1066.19", on=FIRST_DUE, confirmed=confirmed)
+    assert list(BankTransfer.objects.filter(purpose=TransferPurpose.REPAYMENT)) == [first]
+    # Refused by the bank, it may be tried again.
+    settle(first, Outcome.FAILED)
+    assert pay(loan, "1066.19", on=FIRST_DUE).state == TransferState.PENDING
+
+
+@pytest.mark.django_db
+def test_beyond_what_is_due_beside_a_payment_on_its_way_is_confirmed_first() -> None:
+    loan = funded_loan()
+    close_through(FIRST_DUE)
+    pay(loan, "500.00", on=FIRST_DUE)
+    assert pay(loan, "566.19", on=FIRST_DUE).state == TransferState.PENDING
+    before = (MoneyCommand.objects.count(), BankTransfer.objects.count())
+    with pytest.raises(RepaymentNeedsConfirmationError):
+        pay(loan, "0.01", key="more", on=FIRST_DUE)
+    assert (MoneyCommand.objects.count(), BankTransfer.objects.count()) == before
+    assert pay(loan, "0.01", key="more", on=FIRST_DUE, confirmed=True).amount == yuan("0.01")
+
+
+@pytest.mark.django_db
+def test_the_same_amount_twice_on_a_day_is_confirmed_when_it_is_not_due() -> None:
+    loan = funded_loan()
+    close_through(FIRST_DUE)
+    settle(pay(loan, "1066.19", on=FIRST_DUE))
+    with pytest.raises(RepaymentNeedsConfirmationError, match="today already"):
+        pay(loan, "1066.19", on=FIRST_DUE)
+    assert BankTransfer.objects.filter(purpose=TransferPurpose.REPAYMENT).count() == 1
+    # Another amount, another day, or a person's word: taken.
+    next_day = FIRST_DUE + datetime.timedelta(days=1)
+    for amount, on, confirmed in [
+        ("1000.00", FIRST_DUE, False),
+        ("1066.19", FIRST_DUE, True),
+        ("1066.19", next_day, False),
+    ]:
+        assert settle(pay(loan, amount, on=on, confirmed=confirmed)).amount == yuan(amount)
+
+
+@pytest.mark.django_db
+def test_half_and_half_of_what_is_due_needs_no_confirmation() -> None:
+    loan = funded_loan()
+    close_through(FIRST_DUE)
+    settle(pay(loan, "533.00", on=FIRST_DUE))
+    assert settle(pay(loan, "533.00", on=FIRST_DUE)).state == TransferState.SUCCEEDED
+
+
+@pytest.mark.django_db
+def test_paying_everything_beside_a_payment_on_its_way_needs_no_confirmation() -> None:
+    loan = funded_loan()
+    pay(loan, "1000.00")
+    assert pay(loan, "11000.00").state == TransferState.PENDING
+
+
+@pytest.mark.django_db
 def test_a_failed_debit_leaves_the_loan_as_it_was() -> None:
     loan = funded_loan()
     transfer = settle(pay(loan, "500.00"), Outcome.FAILED)
@@ -312,7 +382,8 @@ def test_eight_threads_with_one_key_make_one_payment() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_eight_threads_with_keys_of_their_own_never_pay_more_than_is_owed() -> None:
     loan = funded_loan()
-    results = in_threads(8, lambda _: pay(loan, "3000.00"))
+    # Eight amounts that differ: an amount that is on its way is not taken a second time.
+    results = in_threads(8, lambda index: pay(loan, f"{2900 + index}.00", confirmed=True))
     refused = [result for result in results if isinstance(result, UnableToRepayError)]
     assert len(refused) == 4
     assert BankTransfer.objects.filter(purpose=TransferPurpose.REPAYMENT).count() == 4
