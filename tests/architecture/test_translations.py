@@ -64,6 +64,8 @@ UNWANTED_WORDS = {
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[%sd]|\{\w*\}")
 TAG = re.compile(r"</?[a-z][^>]*>")
+TRANSLATED = re.compile(r"\{% blocktranslate.*?endblocktranslate %\}", re.DOTALL)
+STOP_IN_MARKUP = re.compile(r".*(?:\}\}|%\}|</\w+>)\.(?=\s|<|$).*")
 LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z_]*")
 CHINESE = r"[\u3400-\u9fff\u3001-\u303f\uff00-\uffef]"
 HALF_WIDTH = re.compile(rf"{CHINESE} ?[,.;:!?()]|[,;:!?()] ?{CHINESE}")
@@ -200,6 +202,16 @@ def test_a_text_with_several_senses_says_which() -> None:
     )
     assert chinese["charge", "How"] != chinese["contact", "How"]
     assert chinese["end of a sentence", "."] == "。"
+
+
+def test_no_sentence_ends_outside_its_text() -> None:
+    """A Chinese sentence ends with a stop of its own: ours stand in texts, not in the markup."""
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        for line in STOP_IN_MARKUP.findall(TRANSLATED.sub("", path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
 
 
 def test_no_charge_on_a_charge_is_said_in_the_words_of_the_law() -> None:
