@@ -347,7 +347,7 @@ def _from_card(card: str) -> str:
 
 def _plan_text(reason: str) -> str:
     return {
-        "defer": _("The installments moved by a month."),
+        "defer": _("The next due date moved by a month, and what remained with it."),
         "extend": _("A longer term at a lower rate."),
         "freeze": _("No interest for some months."),
     }.get(reason.partition(" ")[0], "")
