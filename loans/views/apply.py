@@ -48,6 +48,7 @@ from loans.services.applications import (
     refuse_prohibited_purpose,
     submit_application,
 )
+from risk.engine.reasons import ReasonCode
 from zhixin.shared import clock
 from zhixin.shared.charts import draw_split
 from zhixin.shared.errors import DomainError
@@ -62,6 +63,7 @@ METHOD_HINTS = {
     "EQUAL_PRINCIPAL": gettext_lazy("Starts higher, falls monthly, costs less in all."),
 }
 USUAL_MONTHS = 12
+USUAL_LESSON = "borrow-for-what"
 
 
 class Step(StrEnum):
@@ -362,7 +364,8 @@ def _purpose_page(request: HttpRequest, draft: Draft) -> HttpResponse:
                 on=draft.on,
             )
         except PurposeRefusedError as refusal:
-            form.add_error("purpose_code", str(refusal))
+            # Of the form as a whole: no single choice of the list is marked as wrong.
+            form.add_error(None, str(refusal))
             lesson = _lesson_url(refusal.lesson_slug)
         else:
             _keep(request, draft, **answers)
@@ -377,7 +380,11 @@ def _lesson_url(slug: str) -> str:
 
 def _check_page(request: HttpRequest, draft: Draft) -> HttpResponse:
     form = SendForm(request.POST or None)
-    more: dict[str, Any] = {"request_key": uuid.uuid4(), "quote": draft.quote}
+    more: dict[str, Any] = {
+        "request_key": uuid.uuid4(),
+        "quote": draft.quote,
+        "purpose_warning": _purpose_warning(draft),
+    }
     if form.is_valid():
         key = str(form.cleaned_data["request_key"])
         try:
@@ -394,6 +401,28 @@ def _check_page(request: HttpRequest, draft: Draft) -> HttpResponse:
             request.session.pop(SESSION_KEY, None)
             return _to_decision(application)
     return _page(request, draft, Step.CHECK, form, **more)
+
+
+def _purpose_warning(draft: Draft) -> dict[str, Any] | None:
+    """Return which word of the purpose a person has to look at, why, and the lesson about it.
+
+    A purpose that is refused altogether is told where it is sent.
+    """
+    try:
+        verdict = refuse_prohibited_purpose(
+            purpose_code=draft.purpose_code,
+            purpose_text=str(draft.answers.get("purpose_text", "")),
+            on=draft.on,
+        )
+    except PurposeRefusedError:
+        return None
+    if verdict.word is None:
+        return None
+    return {
+        "word": verdict.word,
+        "repays_debt": verdict.reason == ReasonCode.PURPOSE_REPAYS_DEBT,
+        "lesson_url": _lesson_url(verdict.lesson_slug or USUAL_LESSON),
+    }
 
 
 def _submit(request: HttpRequest, draft: Draft, key: str) -> LoanApplication:
