@@ -1,4 +1,7 @@
-"""The answer to an application, and what the person can do with it."""
+"""The answer to an application, and what the person can do with it.
+
+Refused forms answer under the address that they were sent to; opened again, it leads to the answer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from loans.access import access_application
@@ -46,11 +49,13 @@ def decision(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return _decision_page(request, application, TakeForm(initial=_usual_amount(application)))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @borrower_required
 @never_cache
 def review(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Put the machine's decline before a person."""
+    if request.method != "POST":
+        return redirect("loans:decision", public_id=public_id)
     user = signed_in(request)
     application = access_application(user, public_id)
     try:
@@ -64,11 +69,13 @@ def review(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return redirect("loans:decision", public_id=public_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @borrower_required
 @never_cache
 def take(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Take the offer, or less of it, and go on to the cost sheet."""
+    if request.method != "POST":
+        return redirect("loans:decision", public_id=public_id)
     user = signed_in(request)
     application = access_application(user, public_id)
     form = TakeForm(request.POST)
@@ -87,11 +94,13 @@ def take(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return _decision_page(request, application, form)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @borrower_required
 @never_cache
 def withdraw(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Give up the application or the offer."""
+    if request.method != "POST":
+        return redirect("loans:decision", public_id=public_id)
     user = signed_in(request)
     application = access_application(user, public_id)
     try:

@@ -199,6 +199,39 @@ def test_a_prohibited_purpose_is_refused_at_once_with_the_lesson(client: Client)
     assert client.get(step("check")).status_code == 200
 
 
+def test_a_refused_purpose_is_told_once_and_marks_no_choice(client: Client) -> None:
+    fill_in(client)
+    page = client.post(step("purpose"), {"purpose_code": "INVESTMENT", "purpose_text": "投资"})
+    text = page.content.decode()
+    assert text.count("must not be used to invest or to buy") == 1
+    assert 'aria-invalid="true"' not in text
+    assert page.context["form"]["purpose_code"].errors == []
+
+
+@pytest.mark.parametrize(
+    ("words", "word", "sentence", "lesson"),
+    [
+        ("用来炒股和买比特币", "炒股", "the answer will be no", "borrow-for-what"),
+        ("还信用卡", "还信用卡", "Borrowing to pay a debt", "talk-early"),
+    ],
+)
+def test_words_that_a_person_must_read_are_told_before_sending(
+    client: Client, words: str, word: str, sentence: str, lesson: str
+) -> None:
+    fill_in(client)
+    client.post(step("purpose"), {"purpose_code": "OTHER", "purpose_text": words})
+    text = client.get(step("check")).content.decode()
+    assert f"You wrote “{word}”: a person will read this first" in text
+    assert sentence in text
+    assert reverse("education:lesson", args=[lesson]) in text
+    assert not LoanApplication.objects.exists()
+
+
+def test_plain_words_get_no_warning(client: Client) -> None:
+    fill_in(client)
+    assert "purpose-warning" not in client.get(step("check")).content.decode()
+
+
 def test_a_form_sent_twice_leads_to_one_decision(client: Client) -> None:
     fill_in(client)
     page = client.get(step("check"))
@@ -465,3 +498,34 @@ def test_the_queue_is_for_underwriters(shop: None) -> None:
     ):
         assert client.get(url).status_code == 403
     assert client.post(reverse("admin:loans_referral_next")).status_code == 403
+
+
+# --- The answer ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["take", "review", "withdraw"])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_refused_form_opened_again_leads_to_the_answer(
+    client: Client, borrower: User, action: str, method: str
+) -> None:
+    application = make_approved(borrower)
+    url = reverse(f"loans:{action}", args=[application.public_id])
+    answer = getattr(client, method)(url)
+    assert answer.status_code == 302
+    assert answer.url == reverse("loans:decision", args=[application.public_id])
+    application.refresh_from_db()
+    assert application.state == ApplicationState.APPROVED
+    assert client.put(url).status_code == 405
+
+
+def test_a_limit_above_the_offer_is_not_for_this_application(
+    client: Client, borrower: User
+) -> None:
+    application = make_approved(borrower)
+    page = client.get(reverse("loans:decision", args=[application.public_id]))
+    assert page.context["explanation"].limit > application.approved_amount
+    assert "more than this offer takes another application" in page.content.decode()
+    assert "you need not use it" not in page.content.decode()
+    offer = {"amount": str(page.context["explanation"].limit)}
+    refused = client.post(reverse("loans:take", args=[application.public_id]), offer)
+    assert refused.status_code == 422
