@@ -29,13 +29,13 @@ def in_flight_transfers(loan: Loan) -> list[BankTransfer]:
 
 def was_received(loan: Loan, amount: Money, *, on: datetime.date) -> bool:
     """Return whether exactly `amount` was received for the business date `on`."""
-    return BankTransfer.objects.filter(
+    received = BankTransfer.objects.filter(
         loan=loan,
         purpose=TransferPurpose.REPAYMENT,
         state=TransferState.SUCCEEDED,
         effective_date=on,
-        amount=amount,
-    ).exists()
+    )
+    return amount in received.values_list("amount", flat=True)
 
 
 def what_is_due(state: LoanState) -> Money:
