@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +28,8 @@ from accounts.models import Message, MessageState, User
 from accounts.selectors.contact import judge_contact
 from zhixin.shared.errors import DomainError
 from zhixin.shared.jobs import enqueue_after_commit
+from zhixin.shared.money import Money
+from zhixin.shared.templatetags.zhixin import plain_date
 
 CLAIM_LAPSES_AFTER = timedelta(minutes=5)
 MAX_ATTEMPTS = 5
@@ -69,7 +71,8 @@ def queue_message(
 
     The text is `templates/messages/<kind>.<channel>.txt`, rendered now in the recipient's
     language (the present one without a recipient); an e-mail's first line is its subject, and an
-    e-mail without a text of its own takes that of the SMS. The channel is SMS for people with a
+    e-mail without a text of its own takes that of the SMS. Money and dates of the context are
+    written as the language does. The channel is SMS for people with a
     phone number. A `path` in the context becomes the absolute `link`. Of several calls with one
     `dedup_key` only the first queues; all return its message. Raises UnableToQueueMessageError
     when there is no address or no text.
@@ -224,6 +227,13 @@ def _own_address(recipient: User | None, channel: Channel) -> str:
     return address
 
 
+def _readable(value: object) -> object:
+    """Return an amount or a date as people write it in the language in force."""
+    if isinstance(value, Money):
+        return f"{value.amount:,.2f}"
+    return plain_date(value) if isinstance(value, date) else value
+
+
 def _render(
     *,
     kind: str,
@@ -236,8 +246,10 @@ def _render(
     names = [f"messages/{kind}.{ending}.txt" for ending in ("email", "sms")]
     if channel is Channel.SMS:
         names = names[1:]
+    with translation.override(language):
+        facts = {name: _readable(value) for name, value in context.items()}
     values = {
-        **context,
+        **facts,
         "link": f"{settings.SITE_URL}{context.get('path', '')}",
         "opt_out_link": f"{settings.SITE_URL}{reverse('accounts:privacy')}",
         "opt_out": purpose is not ContactPurpose.AUTH,

@@ -288,10 +288,10 @@ def _tell_accepted(
             kind="plan_accepted",
             purpose=ContactPurpose.SERVICING,
             context={
-                "amount": first["total"],
-                "due_date": first["due_date"],
+                "amount": Money.parse(first["total"]),
+                "due_date": datetime.date.fromisoformat(first["due_date"]),
                 "count": offer.new_count,
-                "total": str(offer.new_total),
+                "total": offer.new_total,
                 "number": standing.number,
                 "path": f"/help/plans/{plan.public_id}/",
             },

@@ -128,9 +128,9 @@ def _tell_missed(
             kind="plan_payment_missed",
             purpose=ContactPurpose.SERVICING,
             context={
-                "amount": str(standing.overdue_amount),
+                "amount": standing.overdue_amount,
                 "number": standing.number,
-                "last_day": last_day.isoformat(),
+                "last_day": last_day,
                 "path": f"/loans/{standing.public_id}/",
             },
             dedup_key=f"plan-missed:{standing.loan_id}:{missed_on}",

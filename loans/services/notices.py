@@ -32,7 +32,7 @@ def tell_borrower_of_transfer(*, transfer_id: int, at: datetime.datetime) -> Non
         kind=kind,
         purpose=ContactPurpose.SERVICING,
         context={
-            "amount": str(transfer.amount),
+            "amount": transfer.amount,
             "card": transfer.card_last_four,
             "number": loan.agreement.number,
             "path": f"/loans/{loan.public_id}/",

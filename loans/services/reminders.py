@@ -70,8 +70,8 @@ def _queue_upcoming(
         kind="due_soon",
         purpose=ContactPurpose.SERVICING,
         context={
-            "amount": str(loan.next_due_amount),
-            "due_date": installment.due_date.isoformat(),
+            "amount": loan.next_due_amount,
+            "due_date": installment.due_date,
             "days_left": (installment.due_date - business_date).days,
             "number": loan.agreement.number,
             "path": f"/loans/{loan.public_id}/",
@@ -87,7 +87,7 @@ def _queue_late(loan: Loan, at: datetime.datetime) -> None:
         kind="payment_late",
         purpose=ContactPurpose.COLLECTION,
         context={
-            "amount": str(loan.overdue_amount),
+            "amount": loan.overdue_amount,
             "days": loan.days_past_due,
             "number": loan.agreement.number,
             "path": f"/loans/{loan.public_id}/",
