@@ -318,4 +318,12 @@ class Migration(migrations.Migration):
             model_name='personaldataaccess',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='425e533f6a4972e9a2490f9316ccec5e7fd2bc33', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_da2a5', table='accounts_personaldataaccess', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='consent',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='21867d37d52195c3c0ea2a704412bec70ec1d916', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_e666d', table='accounts_consent', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='personaldataaccess',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='e11e93bd170812eea9434d14be93df850144ba55', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_562a8', table='accounts_personaldataaccess', when='BEFORE')),
+        ),
     ]

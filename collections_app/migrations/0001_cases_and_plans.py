@@ -258,4 +258,20 @@ class Migration(migrations.Migration):
             model_name='hardshipoffer',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='09fd8ebcd731d3790822da1c0994e49e70eb76c3', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_1de58', table='collections_app_hardshipoffer', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='casechange',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='6c77be7bfc03f32ba2f8c0026a92cf77bcebe98c', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_9bf7f', table='collections_app_casechange', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='contactnote',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='ef9fe2b14320c3ad598c153343131108f86a35fe', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_a7c9c', table='collections_app_contactnote', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='hardshipoffer',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='fead849fbc71336eee5ce6a180a541e081e8dff9', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_29153', table='collections_app_hardshipoffer', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='hardshiprequest',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='2076caee31a91875ce0a3d3981c357b105ce68a0', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_1504f', table='collections_app_hardshiprequest', when='BEFORE')),
+        ),
     ]

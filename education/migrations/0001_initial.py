@@ -108,4 +108,8 @@ class Migration(migrations.Migration):
             model_name='quizquestion',
             constraint=models.CheckConstraint(condition=models.Q(('correct_index__lt', models.Func('options', function='jsonb_array_length', output_field=models.IntegerField()))), name='quiz_question_right_option_exists'),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='quizattempt',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='30698f5b9928674a219d9c2d26c10432d5cf5828', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_9b37a', table='education_quizattempt', when='BEFORE')),
+        ),
     ]

@@ -644,4 +644,52 @@ class Migration(migrations.Migration):
             model_name='loanapplication',
             constraint=models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('decided_by', models.F('borrower')), _negated=True), _connector='OR'), name='application_not_decided_by_borrower'),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='agreement',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='d5558f713cde817d5eeff407109cef5224b2b446', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_5be13', table='loans_agreement', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='applicationstatuschange',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='9e4726c7cff78c28744afcc57578a109e462071c', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_5e19f', table='loans_applicationstatuschange', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='banknotice',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='72e36b3bff3b3c7bfddc97d297a7f865f194d401', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_e48ef', table='loans_banknotice', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='costsheet',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='78d9fe65e3384a4a76f21a44b10223bf8aa739de', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_6b525', table='loans_costsheet', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='costsheetconfirmation',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='940e93ecec2b7fdc3878aa013096dba438bca4ec', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_c5362', table='loans_costsheetconfirmation', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='journalentry',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='bba65bf7880fd715da38890fc3e864ddaa15f71a', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_93165', table='loans_journalentry', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='loanevent',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='947e59ae0453983c4e11649cd121bd499c977fe4', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_35824', table='loans_loanevent', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='loanstatuschange',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='49bb9ec5d9de34e53a4f59f166ec906737f6036c', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_9c585', table='loans_loanstatuschange', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='moneycommand',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='62e22f56edcde80d245293654f7c03b089fa82e3', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_8dd6b', table='loans_moneycommand', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='nightsteprun',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='17b1f43124a60e415c5982e1da09c3b8b199c70a', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_cb4b7', table='loans_nightsteprun', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='posting',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='71b7d8ba6435423ebc816f45a9e75490f801597e', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_0b071', table='loans_posting', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='productversion',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='6589d2a365398c03e6aa0ad1d15296dcb61cb60d', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_45341', table='loans_productversion', when='BEFORE')),
+        ),
     ]

@@ -115,4 +115,16 @@ class Migration(migrations.Migration):
             model_name='assessment',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='f7837d37e33ac22755185b1359f84ed4f1072c18', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_7cce2', table='risk_assessment', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='assessment',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='e8e784c79f1bf6dd15a361c38b4103e5e22b67c9', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_5fbcb', table='risk_assessment', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='policyversion',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='59a51e726409f75104ac1381806bd19a0ef82090', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_7981b', table='risk_policyversion', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='scorecardversion',
+            trigger=pgtrigger.compiler.Trigger(name='append_only_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF left(current_database(), 5) <> 'test_' OR current_setting('zhixin.allow_truncate', true) IS DISTINCT FROM 'on' THEN RAISE EXCEPTION 'append_only: Cannot truncate % table', TG_TABLE_NAME; END IF; RETURN NULL;", hash='8cda8bdcfe630c18fec65f9e123b9416a5e679d7', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_append_only_truncate_75747', table='risk_scorecardversion', when='BEFORE')),
+        ),
     ]
