@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -153,7 +154,7 @@ def test_an_accepted_plan_is_the_loan_from_now_on(kind: OfferKind) -> None:
     hold = ContactHold.objects.get(person=loan.borrower)
     assert (hold.reason, hold.until, hold.released_at) == (HoldReason.PLAN_KEPT, None, None)
     told = Message.objects.get(kind="plan_accepted")
-    assert offer.schedule[0]["total"] in told.body
+    assert f"¥{Decimal(offer.schedule[0]['total']):,.2f}" in told.body
     assert f"/help/plans/{plan.public_id}/" in told.body
 
 
@@ -246,7 +247,7 @@ def test_a_broken_plan_has_a_notice_and_cure_days_first() -> None:
     plan.refresh_from_db()
     assert plan.state == PlanState.KEPT
     assert Message.objects.filter(kind="plan_payment_missed").count() == 1
-    assert last_cure_day.isoformat() in Message.objects.get(kind="plan_payment_missed").body
+    assert plain_date(last_cure_day) in Message.objects.get(kind="plan_payment_missed").body
     assert not Case.objects.open().exists()
     for message in Message.objects.filter(kind="payment_late", state=MessageState.QUEUED):
         assert claim_message(message_id=message.pk, at=instant(last_cure_day)) is None
