@@ -42,6 +42,7 @@ from tests.factories.collections_app import (
 )
 from tests.factories.funded import SIGNED_ON, funded_loan, settle
 from zhixin.shared.money import Money, total
+from zhixin.shared.templatetags.zhixin import plain_date
 
 pytestmark = pytest.mark.django_db
 
