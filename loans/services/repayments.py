@@ -125,7 +125,7 @@ def _check_meant(
             raise RepaymentNeedsConfirmationError(
                 _(
                     "A payment of ¥%(amount)s is already on its way; with it you would pay more "
-                    "than is due. Confirm below that you want that."
+                    "than is due. Confirm it if you want that."
                 )
                 % {"amount": f"{on_its_way.amount:,.2f}"}
             )
@@ -133,7 +133,7 @@ def _check_meant(
         raise RepaymentNeedsConfirmationError(
             _(
                 "You have paid ¥%(amount)s today already; the same amount again is more than is "
-                "due. Confirm below that you want that."
+                "due. Confirm it if you want that."
             )
             % {"amount": f"{amount.amount:,.2f}"}
         )

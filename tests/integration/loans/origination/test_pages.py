@@ -224,6 +224,8 @@ def test_words_that_a_person_must_read_are_told_before_sending(
     assert f"You wrote “{word}”: a person will read this first" in text
     assert sentence in text
     assert reverse("education:lesson", args=[lesson]) in text
+    assert "A person answers within two working days." in text
+    assert "The answer comes in seconds." not in text
     assert not LoanApplication.objects.exists()
 
 

@@ -84,7 +84,7 @@ def test_a_freeze_shows_on_the_loan_until_when_no_interest_counts() -> None:
     assert page.count(f'href="{plan_url}"') == 2
     assert client.get(plan_url, follow=True).status_code == 200
     text = text_of(loan)
-    assert "Your new plan since Friday 17 July 2026" in text
+    assert "Your new plan since 17 Jul 2026" in text
     assert "you pay no interest." in text
     found = re.search(r"Rate a year 0\.00% through (.+?), then 12\.00%", text)
     assert found is not None
@@ -98,7 +98,7 @@ def test_after_the_freeze_the_rate_is_the_plans_own() -> None:
         through=datetime.date(2027, 7, 20), actor=NIGHT, clock=Clock(), progress=lambda _: None
     )
     text = text_of(loan)
-    assert "Your new plan since Friday 17 July 2026" in text
+    assert "Your new plan since 17 Jul 2026" in text
     assert "you pay no interest" not in text
     assert "Rate a year 12.00%" in text
 
