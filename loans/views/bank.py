@@ -30,8 +30,8 @@ def notice(request: HttpRequest) -> HttpResponse:
     """Take a signed notice; answer `success` once it is kept, whatever it came to."""
     try:
         data = BankClient.from_settings().parse_notice(request.body)
-    except InvalidNoticeError:
-        logger.warning("A notice of the bank was refused.", exc_info=True)
+    except InvalidNoticeError as refusal:
+        logger.warning("A notice of the bank was refused: %s", refusal)
         return HttpResponse(NOTICE_REFUSED, status=400, content_type="text/plain")
     if data.outcome in (BankState.SUCCEEDED, BankState.FAILED):
         settle_transfer(reference=data.client_reference, word=_word(data), at=clock.now())

@@ -318,10 +318,19 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {"one_line": {"()": "zhixin.log_lines.OneLineForRefusals"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        name: {"level": "INFO"}
-        for name in ("accounts", "risk", "loans", "collections_app", "education", "zhixin")
+        # Django's own handlers would write each line a second time.
+        "django": {"handlers": [], "level": "WARNING"},
+        **{
+            name: {"filters": ["one_line"]}
+            for name in ("django.request", "django.security.csrf", "django.security")
+        },
+        **{
+            name: {"level": "INFO"}
+            for name in ("accounts", "risk", "loans", "collections_app", "education", "zhixin")
+        },
     },
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from zhixin import env
 from zhixin.settings.base import *  # noqa: F403 - settings modules extend their base this way.
-from zhixin.settings.base import DATA_DIR, TEMPLATES
+from zhixin.settings.base import DATA_DIR, MIDDLEWARE, TEMPLATES
 
 DEBUG = True
+# With DEBUG Django answers an unknown address with a page for developers.
+MIDDLEWARE = [*MIDDLEWARE, "zhixin.not_found.OwnNotFoundPage"]
 DEVELOPER_PAGES = True
 MESSAGE_DELIVERY = "outbox"
 # Known to everybody, on purpose: nothing real is signed or encrypted with it.

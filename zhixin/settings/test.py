@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from zhixin.settings.local import *  # noqa: F403 - settings modules extend their base this way.
-from zhixin.settings.local import DATABASES, TEMPLATES
+from zhixin.settings.local import DATABASES, MIDDLEWARE, TEMPLATES
 
+# As in production.
 DEBUG = False
+MIDDLEWARE = [name for name in MIDDLEWARE if name != "zhixin.not_found.OwnNotFoundPage"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 COST_SHEET_READING_SECONDS = 2
 
