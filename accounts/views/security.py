@@ -31,7 +31,9 @@ def new_password(request: HttpRequest) -> HttpResponse:
     The way back for people who have only a phone number and have forgotten their password.
     """
     if not _signed_in_by_code(request):
-        return render(request, "accounts/new_password_needs_code.html", status=403)
+        # To look is no offense: the page says how it goes on.
+        status = 403 if request.method == "POST" else 200
+        return render(request, "accounts/new_password_needs_code.html", status=status)
     form = SetPasswordForm(user=request.user, data=request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()

@@ -209,6 +209,18 @@ def test_a_new_password_needs_the_old_one_or_a_code(client: Client) -> None:
     assert user.check_password(PASSWORD) is True
 
 
+def test_who_is_signed_in_by_password_is_told_how_to_get_a_code(client: Client) -> None:
+    user = make_person(password=PASSWORD)
+    client.post(LOGIN, {"login": user.phone, "password": PASSWORD})
+    new_password = reverse("accounts:new_password")
+    by_code = client.get(reverse("account_request_login_code"), {"next": new_password})
+    assert by_code["Location"] == new_password
+    page = client.get(new_password)
+    assert page.status_code == 200
+    assert reverse("account_logout") in page.text
+    assert 'name="password1"' not in page.text
+
+
 def test_another_number_counts_only_after_its_code(client: Client) -> None:
     user = make_person()
     client.force_login(user)
