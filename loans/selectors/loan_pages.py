@@ -261,7 +261,7 @@ def _row(
 
 def _row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
     if installment.moved.total:
-        return "paid", _("Paid in part, the rest moved to the new plan"), ""
+        return "paid", _("Rest moved to plan"), ""
     if installment.paid_on is not None:
         return "paid", _("Paid"), "good"
     if installment.days_late:
