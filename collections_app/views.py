@@ -15,6 +15,7 @@ from collections_app.forms import BudgetForm
 from collections_app.selectors.help_pages import (
     budget_of,
     kept_plan_of,
+    newest_plan_of,
     offer_page,
     offers_page,
     plan_page,
@@ -129,11 +130,11 @@ def plan(request: HttpRequest, plan_id: UUID) -> HttpResponse:
 @require_safe
 @borrower_required
 def loan_plan(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Lead from a loan to its plan in force; a loan without one has no such page."""
-    kept = kept_plan_of(access_loan(signed_in(request), public_id).pk)
-    if kept is None:
+    """Lead from a loan to its newest plan, in force or ended; without one there is no page."""
+    newest = newest_plan_of(access_loan(signed_in(request), public_id).pk)
+    if newest is None:
         raise Http404
-    return redirect("collections:plan", plan_id=kept.public_id)
+    return redirect("collections:plan", plan_id=newest.public_id)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -157,6 +157,11 @@ def kept_plan_of(loan_id: int) -> HardshipPlan | None:
     return HardshipPlan.objects.kept().filter(loan_id=loan_id).select_related("offer").first()
 
 
+def newest_plan_of(loan_id: int) -> HardshipPlan | None:
+    """Return the loan's last plan, in force or ended; its terms are those of the loan."""
+    return HardshipPlan.objects.filter(loan_id=loan_id).order_by("-pk").first()
+
+
 def waits_for_person_since(loan_id: int) -> datetime.datetime | None:
     """Return since when the borrower waits for a person, or None."""
     asked = Case.objects.open().filter(loan_id=loan_id, person_asked_at__isnull=False)

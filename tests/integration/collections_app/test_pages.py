@@ -85,7 +85,7 @@ def test_from_trouble_to_a_plan() -> None:
     assert "You have a plan" in client.get(url).text
 
 
-def test_the_loan_leads_its_owner_alone_to_the_plan_in_force() -> None:
+def test_the_loan_leads_its_owner_alone_to_its_newest_plan() -> None:
     loan = late_loan()
     client = signed_in(loan.borrower)
     url = reverse("collections:loan_plan", args=[loan.public_id])
@@ -103,7 +103,9 @@ def test_the_loan_leads_its_owner_alone_to_the_plan_in_force() -> None:
         ended_at=instant(FIRST_LATE),
         ended_by_label="x",
     )
-    assert client.get(url).status_code == 404
+    # An ended plan is still the loan's contract.
+    assert client.get(url).headers["location"] == plan_url
+    assert client.get(plan_url).status_code == 200
 
 
 def test_a_deferral_gives_a_month_after_the_next_due_date_and_says_so() -> None:
