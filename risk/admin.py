@@ -115,7 +115,7 @@ class ScorecardVersionAdmin(ReadOnlyModelAdmin):
 def _bin_text(each: Bin) -> str:
     """Return which values fall into a bin; the last one holds the rest."""
     if each.values:
-        return ", ".join(each.values)
+        return ", ".join(_value_text(value) for value in each.values)
     return "…" if each.below is None else f"< {each.below}"
 
 
@@ -231,7 +231,7 @@ class AssessmentAdmin(RecordsReads):
         sheet = _sheet(assessment)
         base: list[Row] = [(_("Base"), "", sheet.score_base, "")]
         rows: list[Row] = [
-            (row.label, row.value or "–", f"{row.points:+d}", f"{row.best_points:+d}")
+            (row.label, _value_text(row.value), f"{row.points:+d}", f"{row.best_points:+d}")
             for row in sheet.score_rows
         ]
         total: list[Row] = [
@@ -266,6 +266,16 @@ class AssessmentAdmin(RecordsReads):
 
 def _sheet(assessment: Assessment) -> AssessmentSheet:
     return assessment_sheet(assessment)
+
+
+_EVIDENCE_LABELS = {"STATED": _("stated"), "EVIDENCED": _("document checked")}
+
+
+def _value_text(value: str | None) -> str:
+    """Return a feature's value; known codes in words."""
+    if value is None:
+        return gettext("not known")
+    return str(EMPLOYMENT_LABELS.get(value) or _EVIDENCE_LABELS.get(value, value))
 
 
 def _fact_text(value: object) -> str:

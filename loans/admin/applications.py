@@ -35,7 +35,7 @@ from loans.services.underwriting import (
     decide_referral,
 )
 from zhixin.shared import clock
-from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline
+from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline, actor_column
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import staff_required
 
@@ -48,7 +48,9 @@ class StatusChangeInline(ReadOnlyTabularInline):
     """Who moved it, when and why."""
 
     model = ApplicationStatusChange
-    fields = ("recorded_at", "from_state", "to_state", "reason", "actor_label")
+    fields = ("recorded_at", "from_state", "to_state", "reason", "shown_actor")
+    readonly_fields = ("shown_actor",)
+    shown_actor = actor_column("actor_label", gettext_lazy("recorded by"))
     ordering = ("recorded_at",)
 
 
@@ -60,8 +62,14 @@ class LoanApplicationAdmin(ReadOnlyModelAdmin):
     list_filter = ("state", "product_version__product")
     list_select_related = ("borrower", "product_version__product")
     ordering = ("-submitted_at",)
-    exclude = ("request_key", "claimed_by", "claimed_at")
+    exclude = ("request_key", "claimed_by", "claimed_at", "purpose_code")
+    readonly_fields = ("purpose",)
     inlines = (StatusChangeInline,)
+
+    @display(description=gettext_lazy("purpose"))
+    def purpose(self, application: LoanApplication) -> str:
+        """Return what the loan is for, in words."""
+        return application.purpose_label
 
     @display(
         description=gettext_lazy("state"),

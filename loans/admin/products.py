@@ -7,8 +7,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from loans.engine.terms import Method
 from loans.models import Merchant, Product, ProductVersion
-from zhixin.shared.admin import ReadOnlyTabularInline
+from loans.models.application import METHOD_LABELS
+from zhixin.shared.admin import ReadOnlyTabularInline, rate_column
 
 
 class ProductVersionInline(ReadOnlyTabularInline):
@@ -21,23 +23,36 @@ class ProductVersionInline(ReadOnlyTabularInline):
         "minimum_amount",
         "maximum_amount",
         "installment_counts",
-        "methods",
-        "penalty_uplift",
+        "shown_methods",
+        "shown_uplift",
         "penalty_grace_days",
-        "all_in_cap",
+        "shown_cap",
     )
+    readonly_fields = ("shown_methods", "shown_uplift", "shown_cap")
+    shown_uplift = rate_column("penalty_uplift", _("penalty on top of the rate"))
+    shown_cap = rate_column("all_in_cap", _("most that a loan may cost a year"))
     ordering = ("-number",)
+
+    @admin.display(description=_("methods"))
+    def shown_methods(self, version: ProductVersion) -> str:
+        """Return the ways to repay, in words."""
+        return ", ".join(str(METHOD_LABELS[Method(name)]) for name in version.methods)
 
 
 @admin.register(Product)
 class ProductAdmin(ModelAdmin):
     """Names, summaries and whether a product is offered."""
 
-    list_display = ("name_en", "name_zh", "scenario", "position", "active")
+    list_display = ("shown_name", "scenario", "position", "active")
     list_filter = ("scenario", "active")
     readonly_fields = ("code", "scenario")
     inlines = (ProductVersionInline,)
     ordering = ("position",)
+
+    @admin.display(description=_("name"))
+    def shown_name(self, product: Product) -> str:
+        """Return the name in the reader's language."""
+        return product.name
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: a product comes with its version, by the catalog."""
@@ -52,10 +67,15 @@ class ProductAdmin(ModelAdmin):
 class MerchantAdmin(ModelAdmin):
     """Who is paid by scenario loans. The account is shown by its last digits only."""
 
-    list_display = ("name_en", "name_zh", "scenario", "account", "active")
+    list_display = ("shown_name", "scenario", "account", "active")
     list_filter = ("scenario", "active")
     fields = ("name_en", "name_zh", "scenario", "account", "active")
     readonly_fields = ("scenario", "account")
+
+    @admin.display(description=_("name"))
+    def shown_name(self, merchant: Merchant) -> str:
+        """Return the name in the reader's language."""
+        return merchant.name
 
     @admin.display(description=_("account"))
     def account(self, merchant: Merchant) -> str:

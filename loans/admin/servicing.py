@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -25,11 +27,19 @@ from loans.models import (
 from zhixin.shared.admin import (
     ReadOnlyModelAdmin,
     ReadOnlyTabularInline,
+    actor_column,
     money_column,
     rate_column,
 )
 from zhixin.shared.money import Money
 from zhixin.shared.templatetags.zhixin import money, plain_date
+
+NIGHT_STEP_LABELS = {
+    "loans.services.night.bill_due_installments": _("Bill the installments that are due"),
+    "loans.services.night.age_overdue_loans": _("Count a day on late loans"),
+    "collections_app.services.cases.open_and_close_cases": _("Open and close cases"),
+    "loans.services.reminders.queue_reminders": _("Queue reminders"),
+}
 
 
 class InstallmentInline(ReadOnlyTabularInline):
@@ -64,7 +74,9 @@ class LoanEventInline(ReadOnlyTabularInline):
     """What happened."""
 
     model = LoanEvent
-    fields = ("sequence", "effective_date", "kind", "body", "reason", "actor_label", "recorded_at")
+    fields = ("sequence", "effective_date", "kind", "body", "reason", "shown_actor", "recorded_at")
+    readonly_fields = ("shown_actor",)
+    shown_actor = actor_column("actor_label", _("recorded by"))
     ordering = ("sequence",)
     tab = True
 
@@ -89,7 +101,9 @@ class LoanStatusChangeInline(ReadOnlyTabularInline):
     """How the status moved."""
 
     model = LoanStatusChange
-    fields = ("business_date", "from_status", "to_status", "reason", "actor_label")
+    fields = ("business_date", "from_status", "to_status", "reason", "shown_actor")
+    readonly_fields = ("shown_actor",)
+    shown_actor = actor_column("actor_label", _("recorded by"))
     ordering = ("id",)
     tab = True
 
@@ -207,7 +221,10 @@ class PostingInline(ReadOnlyTabularInline):
 class JournalEntryAdmin(ReadOnlyModelAdmin):
     """The journal."""
 
-    list_display = ("id", "business_date", "loan", "reason", "amount", "actor_label", "recorded_at")
+    list_display = ("id", "business_date", "loan", "reason", "amount", "shown_actor", "recorded_at")
+    exclude = ("actor_user", "actor_label")
+    readonly_fields = ("shown_actor",)
+    shown_actor = actor_column("actor_label", _("recorded by"))
     list_filter = ("reason", "business_date")
     search_fields = ("loan__agreement__number",)
     list_select_related = ("loan__agreement",)
@@ -228,8 +245,14 @@ class BankNoticeInline(ReadOnlyTabularInline):
     """What the bank said."""
 
     model = BankNotice
-    fields = ("received_at", "verdict", "body")
+    fields = ("received_at", "verdict", "words_of_the_bank")
+    readonly_fields = ("words_of_the_bank",)
     ordering = ("id",)
+
+    @display(description=_("as the bank sent it, unchanged"))
+    def words_of_the_bank(self, notice: BankNotice) -> str:
+        """Return the fields and values as they arrived."""
+        return json.dumps(notice.body, ensure_ascii=False)
 
 
 @admin.register(BankTransfer)
@@ -280,6 +303,13 @@ class BankNoticeAdmin(ReadOnlyModelAdmin):
     list_select_related = ("transfer",)
     search_fields = ("transfer__public_id", "transfer__bank_reference")
     ordering = ("-id",)
+    fields = ("transfer", "verdict", "received_at", "words_of_the_bank")
+    readonly_fields = ("words_of_the_bank",)
+
+    @display(description=_("as the bank sent it, unchanged"))
+    def words_of_the_bank(self, notice: BankNotice) -> str:
+        """Return the fields and values as they arrived."""
+        return json.dumps(notice.body, ensure_ascii=False)
 
 
 @admin.register(LoanEvent)
@@ -293,13 +323,15 @@ class LoanEventAdmin(ReadOnlyModelAdmin):
         "effective_date",
         "kind",
         "reason",
-        "actor_label",
+        "shown_actor",
     )
+    readonly_fields = ("shown_actor",)
+    shown_actor = actor_column("actor_label", _("recorded by"))
     list_filter = ("kind",)
     list_select_related = ("loan__agreement",)
     search_fields = ("loan__agreement__number",)
     ordering = ("-id",)
-    exclude = ("actor_user",)
+    exclude = ("actor_user", "actor_label")
 
 
 @admin.register(MoneyCommand)
@@ -323,9 +355,16 @@ class MoneyCommandAdmin(ReadOnlyModelAdmin):
 class NightStepRunAdmin(ReadOnlyModelAdmin):
     """What each night did."""
 
-    list_display = ("business_date", "step", "item_count", "started_at", "finished_at")
-    list_filter = ("business_date", "step")
+    list_display = ("business_date", "step_name", "item_count", "started_at", "finished_at")
+    list_filter = ("business_date",)
     ordering = ("-business_date", "id")
+    fields = list_display
+    readonly_fields = ("step_name",)
+
+    @display(description=_("step"), ordering="step")
+    def step_name(self, run: NightStepRun) -> str:
+        """Return what the step does."""
+        return str(NIGHT_STEP_LABELS.get(run.step, run.step))
 
 
 @admin.register(BusinessDay)

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
+from django.utils import translation
 
 from tests.factories.accounts import make_person
 from zhixin.log_lines import OneLineForRefusals
@@ -31,7 +32,8 @@ def as_in_development() -> override_settings:
 def test_an_unknown_address_has_our_page_while_developing_too(address: str) -> None:
     client = Client(headers={"accept-language": "zh-CN"})
     client.force_login(make_person(), backend="django.contrib.auth.backends.ModelBackend")
-    with as_in_development():
+    # The language of a request stays in force after it; the override puts the old one back.
+    with as_in_development(), translation.override("zh-hans"):
         page = client.get(address)
     assert page.status_code == 404
     assert "DEBUG = True" not in page.text

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from zhixin.shared.templatetags.zhixin import NO_VALUE, money, percent
+from zhixin.shared.templatetags.zhixin import NO_VALUE, actor_name, money, percent
 
 
 def money_column(name: str, description: Promise) -> Callable[[Any, Model], str]:
@@ -32,6 +32,16 @@ def rate_column(name: str, description: Promise) -> Callable[[Any, Model], str]:
     @display(description=description, ordering=name)
     def column(_admin: Any, row: Model) -> str:  # noqa: ANN401 - the admin or its inline.
         return percent(getattr(row, name))
+
+    return column
+
+
+def actor_column(name: str, description: Promise) -> Callable[[Any, Model], str]:
+    """Return a column of the admin that says who did it, in the reader's language."""
+
+    @display(description=description, ordering=name)
+    def column(_admin: Any, row: Model) -> str:  # noqa: ANN401 - the admin or its inline.
+        return actor_name(getattr(row, name))
 
     return column
 

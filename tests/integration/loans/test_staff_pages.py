@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.engine.contact_rules import Channel
 from accounts.models import BorrowerProfile, IncomeProof, PersonalDataAccess, User
 from accounts.models.income_proof import FileKind, IncomeProofKind
+from loans.admin.servicing import NIGHT_STEP_LABELS
 from loans.models import LoanApplication
 from tests.factories.accounts import NOON, make_person
 from tests.factories.collections_app import late_loan
@@ -162,3 +165,36 @@ def pages_with_links(borrower: User) -> list[str]:
         reverse("admin:loans_loan_change", args=[borrower.loans.get().pk]),
         reverse("admin:index"),
     ]
+
+
+def in_chinese(client: Client, url: str) -> str:
+    # The language of a request stays in force after it; the override puts the old one back.
+    with translation.override("zh-hans"):
+        return client.get(url, headers={"accept-language": "zh-CN"}).text
+
+
+def test_the_admin_speaks_no_code() -> None:
+    open_shop()
+    application = make_referred()
+    loan = late_loan()
+    auditor = staff_as(Role.AUDITOR)
+    journal = in_chinese(auditor, reverse("admin:loans_journalentry_changelist"))
+    assert ">night<" not in journal
+    assert "夜间" in journal
+    page = in_chinese(auditor, reverse("admin:loans_loan_change", args=[loan.pk]))
+    assert not re.search(r">\s*(night|borrower)\s*<", page)
+    nights = in_chinese(auditor, reverse("admin:loans_nightsteprun_changelist"))
+    assert "services.night" not in nights
+    url = reverse("admin:loans_loanapplication_change", args=[application.pk])
+    assert not re.search(r">\s*OTHER\s*<", in_chinese(auditor, url))
+    url = reverse("admin:risk_assessment_change", args=[application.assessment_id])
+    assert not re.search(r">\s*(EMPLOYED|STATED|EVIDENCED)\s*<", in_chinese(auditor, url))
+    products = in_chinese(auditor, reverse("admin:loans_product_changelist"))
+    assert "Personal credit" not in products
+    product = application.product_version.product
+    page = in_chinese(auditor, reverse("admin:loans_product_change", args=[product.pk]))
+    assert "EQUAL_INSTALLMENT" not in page
+
+
+def test_every_step_of_the_night_has_words() -> None:
+    assert set(NIGHT_STEP_LABELS) == set(settings.NIGHT_STEPS)

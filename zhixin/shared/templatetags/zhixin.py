@@ -48,6 +48,23 @@ _ENGLISH = {
 }
 
 
+# --- Who ----------------------------------------------------------------------------------
+
+
+@register.filter
+def actor_name(label: str) -> str:
+    """Return who did a thing in the reader's language; a person's own label as it is."""
+    names = {
+        "night": pgettext("author of a change", "the night"),
+        "bank": pgettext("author of a change", "the bank"),
+        "system": pgettext("author of a change", "the system"),
+        "demo data": pgettext("author of a change", "demo data"),
+        "borrower": pgettext("author of a change", "the borrower"),
+        "reader": pgettext("author of a change", "a reader"),
+    }
+    return names.get(label, label)
+
+
 # --- Amounts and rates --------------------------------------------------------------------
 
 
