@@ -50,6 +50,7 @@ class WhyNot(StrEnum):
     ABOVE_BUDGET = "ABOVE_BUDGET"
     NO_INTEREST = "NO_INTEREST"
     NOT_POSSIBLE = "NOT_POSSIBLE"
+    NOT_NEEDED = "NOT_NEEDED"
 
 
 class CreditFileEffect(StrEnum):
@@ -142,6 +143,15 @@ class _Case:
     def penalty(self) -> Money:
         return self.state.outstanding.penalty
 
+    @property
+    def needs_relief(self) -> bool:
+        """Return whether something is late, or a payment to come is more than can be borne."""
+        return bool(self.state.overdue.total) or any(
+            row.outstanding.total > self.means.on(row.due_date)
+            for row in self.state.installments
+            if row.outstanding.total
+        )
+
 
 def offers_for(
     terms: LoanTerms,
@@ -153,8 +163,10 @@ def offers_for(
 ) -> tuple[tuple[HardshipOffer, ...], tuple[NotOffered, ...]]:
     """Return the plans that the borrower can bear, and why each other option is left out.
 
-    A deferral, a longer term at a lower rate, an interest freeze, in this order. All penalty that
-    is outstanding is waived by accepting. When the first tuple is empty a person has to help.
+    A deferral, a longer term at a lower rate, an interest freeze, in this order. The last two make
+    the loan cheaper and are for those in need only; a deferral costs its interest and is for
+    everybody. All penalty that is outstanding is waived by accepting. When the first tuple is
+    empty a person has to help.
     """
     known = tuple(events)
     case = _Case(
@@ -203,6 +215,8 @@ def _attempt(case: _Case, kind: OfferKind) -> HardshipOffer | NotOffered:
         OfferKind.LONGER_TERM: _longer_term,
         OfferKind.INTEREST_FREEZE: _freeze,
     }
+    if kind is not OfferKind.DEFERRAL and not case.needs_relief:
+        return NotOffered(kind=kind, reason=WhyNot.NOT_NEEDED, installment=None)
     try:
         return attempts[kind](case)
     except UnableToModifyError:

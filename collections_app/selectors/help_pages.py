@@ -427,6 +427,11 @@ def _why_not(option: dict[str, Any]) -> str:
             "It would still ask for %(amount)s a month, more than your budget bears. We do not"
             " offer a plan that you could not keep."
         ) % {"amount": money(Money.parse(option["installment"]))}
+    if reason is WhyNot.NOT_NEEDED:
+        return _(
+            "Your budget bears your payments as they are, so the price stays as agreed. If it is"
+            " not like that, change the budget or talk to a person."
+        )
     if reason is WhyNot.NO_INTEREST:
         return _("Your loan bears no interest, so there is none to stop.")
     return _("Your plan cannot be changed in this way any more.")

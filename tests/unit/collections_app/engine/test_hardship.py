@@ -103,11 +103,20 @@ def test_three_offers_of_a_late_loan_to_the_cent() -> None:
 
 
 def test_help_before_the_first_missed_payment() -> None:
-    offers, _ = ask(on=EARLY_ON, bears="1000")
-    assert set(offers) == set(OfferKind)
+    offers, left_out = ask(on=EARLY_ON, bears="910")
+    assert set(offers) == {OfferKind.LONGER_TERM, OfferKind.INTEREST_FREEZE}
+    assert left_out[OfferKind.DEFERRAL].reason is WhyNot.ABOVE_BUDGET
     for offer in offers.values():
         assert offer.waived_penalty == Money.zero()
         assert offer.credit_file is CreditFileEffect.CHANGED_BEFORE_LATE
+
+
+def test_who_can_pay_may_defer_and_does_not_get_a_cheaper_loan() -> None:
+    offers, left_out = ask(on=EARLY_ON, bears="1000")
+    assert set(offers) == {OfferKind.DEFERRAL}
+    assert offers[OfferKind.DEFERRAL].comparison.difference > Money.zero()
+    for kind in (OfferKind.LONGER_TERM, OfferKind.INTEREST_FREEZE):
+        assert left_out[kind].reason is WhyNot.NOT_NEEDED
 
 
 def test_a_small_budget_gets_a_term_that_fits_and_hears_why_the_rest_does_not() -> None:
@@ -152,7 +161,7 @@ def test_income_that_falls_later_counts_too() -> None:
 
 
 def test_no_freeze_without_interest() -> None:
-    _, left_out = ask(on=EARLY_ON, bears="2000", loan=terms(annual_rate=Decimal(0)))
+    _, left_out = ask(on=EARLY_ON, bears="800", loan=terms(annual_rate=Decimal(0)))
     assert left_out[OfferKind.INTEREST_FREEZE].reason is WhyNot.NO_INTEREST
 
 
