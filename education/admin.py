@@ -4,15 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline
 
-from education.models import Lesson, LessonText, QuizAttempt, QuizQuestion
+from education.models import Language, Lesson, LessonText, QuizAttempt, QuizQuestion
+
+_TextsSent: Any = forms.inlineformset_factory(Lesson, LessonText, fields=("language",))
+
+
+class LessonForm(forms.ModelForm):  # type: ignore[type-arg]  # Not generic at run time.
+    """A lesson is published with a text in every language, or not at all."""
+
+    def clean_published(self) -> bool:
+        """Refuse to publish while a language has no text."""
+        published: bool = self.cleaned_data["published"]
+        written = self._languages_sent() if self._sends_texts() else self._languages_kept()
+        missing = [language.label for language in Language if language not in written]
+        if published and missing:
+            raise forms.ValidationError(
+                gettext("Publish it once it has a text in every language. Not yet: %(languages)s.")
+                % {"languages": ", ".join(str(name) for name in missing)},
+                code="text_missing",
+            )
+        return published
+
+    def _sends_texts(self) -> bool:
+        """Return whether the texts stand on the same page; in the list they do not."""
+        return "texts-TOTAL_FORMS" in self.data
+
+    def _languages_sent(self) -> set[str]:
+        """Return the languages of the texts on the page; each text's own form checks its words."""
+        texts = _TextsSent(self.data, instance=self.instance, prefix="texts")
+        # A reader who may not change a text sends the place of it only.
+        return {form["language"].value() or form.instance.language for form in texts.forms}
+
+    def _languages_kept(self) -> set[str]:
+        return set(self.instance.texts.values_list("language", flat=True))
 
 
 class LessonTextInline(StackedInline):
@@ -42,7 +76,12 @@ class LessonAdmin(ModelAdmin):
     list_filter = ("published",)
     fields = ("slug", "position", "minutes", "widget", "published", "preview")
     readonly_fields = ("preview",)
+    form = LessonForm
     inlines = (LessonTextInline, QuizQuestionInline)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's signature.
+        """Hold the list to the same rule."""
+        return super().get_changelist_form(request, form=LessonForm, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Lesson | None = None) -> Any:  # noqa: ANN401 - Django's signature.
         """Keep the address of a lesson that exists: pages and messages link to it."""

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from education.models import LessonText, QuizAttempt
+from education.models import Lesson, LessonText, QuizAttempt
 from education.services import load_lessons, take_quiz
 from education.templatetags.lessons import lesson_html
 from tests.factories.education import make_lesson
@@ -107,3 +107,67 @@ def test_a_wide_table_says_its_columns_in_every_cell() -> None:
     narrow = lesson_html("| A | B |\n|---|--:|\n| 1 | 2 |\n")
     assert "data-label" not in narrow
     assert "style" not in html + narrow
+
+
+REFUSAL = "Publish it once it has a text in every language. Not yet: 简体中文."
+
+
+def test_a_lesson_without_a_text_in_each_language_stays_a_draft(editor: Client) -> None:
+    lesson = make_lesson(published=False)
+    lesson.texts.get(language="zh-hans").delete()
+    url = f"/admin/education/lesson/{lesson.pk}/change/"
+    data = form_of(editor.get(url))
+    response = editor.post(url, data | {"published": "on", "minutes": "9"})
+    assert response.status_code == 200
+    assert response.context["adminform"].form.errors == {"published": [REFUSAL]}
+    assert REFUSAL in response.text
+    assert Lesson.objects.filter(pk=lesson.pk, published=False, minutes=3).exists()
+    assert editor.post(url, data | {"minutes": "9"}).status_code == 302
+    assert Lesson.objects.filter(pk=lesson.pk, published=False, minutes=9).exists()
+
+
+def test_the_missing_text_and_the_word_to_publish_may_come_together(editor: Client) -> None:
+    lesson = make_lesson(published=False)
+    lesson.texts.get(language="zh-hans").delete()
+    url = f"/admin/education/lesson/{lesson.pk}/change/"
+    data = form_of(editor.get(url)) | {"published": "on", "texts-TOTAL_FORMS": "2"}
+    alone = data | {"texts-TOTAL_FORMS": "1", "texts-__prefix__-language": "zh-hans"}
+    assert editor.post(url, alone).context["adminform"].form.errors == {"published": [REFUSAL]}
+    text = {"id": "", "lesson": str(lesson.pk), "language": "zh-hans", "title": "留一点余钱"}
+    sent = data | {f"texts-1-{name}": value for name, value in text.items()}
+    assert editor.post(url, sent).status_code == 200
+    assert (lesson.texts.count(), Lesson.objects.get().published) == (1, False)
+    whole = sent | {"texts-1-summary": "余钱。", "texts-1-body": "从一周的饭钱开始。"}
+    assert editor.post(url, whole).status_code == 302
+    assert (lesson.texts.count(), Lesson.objects.get().published) == (2, True)
+
+
+def test_a_new_lesson_without_texts_is_not_published(editor: Client) -> None:
+    url = "/admin/education/lesson/add/"
+    data = form_of(editor.get(url)) | {"slug": "new", "position": "9", "minutes": "3"}
+    response = editor.post(url, data | {"published": "on"})
+    assert list(response.context["adminform"].form.errors) == ["published"]
+    assert not Lesson.objects.exists()
+
+
+def test_the_list_publishes_no_lesson_without_its_texts(editor: Client) -> None:
+    lesson = make_lesson(published=False)
+    lesson.texts.get(language="zh-hans").delete()
+    whole = make_lesson(slug="whole", position=600, published=False)
+    url = "/admin/education/lesson/"
+    formset = editor.get(url).context["cl"].formset
+    forms = [formset.management_form, *formset.forms]
+    data = {
+        bound.html_name: str(bound.value())
+        for form in forms
+        for bound in form
+        if bound.value() is not False
+    }
+    data |= {"form-0-published": "on", "form-1-published": "on", "_save": "Save"}
+    response = editor.post(url, data)
+    assert response.status_code == 200
+    assert REFUSAL in response.text
+    assert not Lesson.objects.filter(published=True).exists()
+    del data["form-0-published"]
+    assert editor.post(url, data).status_code == 302
+    assert list(Lesson.objects.filter(published=True)) == [whole]
