@@ -21,7 +21,9 @@ def access_loan(user: User, public_id: UUID) -> Loan:
     """Return the borrower's own loan."""
     loan = (
         Loan.objects.filter(borrower=user, public_id=public_id)
-        .select_related("agreement__application__product_version__product")
+        .select_related(
+            "agreement__application__product_version__product", "agreement__application__merchant"
+        )
         .first()
     )
     if loan is None:

@@ -172,7 +172,7 @@ CAST = (
         name="钱芳",
         story="with the underwriter",
         wish=Wish(
-            amount="10000", installments=12, purpose="OTHER", words="还信用卡账单 and a move"
+            amount="10000", installments=12, purpose="OTHER", words="还信用卡账单，交搬家的押金"
         ),
         verified=False,
         signs=False,

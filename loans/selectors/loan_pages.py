@@ -25,7 +25,7 @@ from loans.engine.events import (
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.engine.state import Buckets, InstallmentState, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
-from loans.models.loan import OPEN_STATUSES
+from loans.models.loan import OPEN_STATUSES, PLAN_CHANGE_LABELS
 from loans.selectors.explanations import WhyLine, why
 from loans.selectors.repayments import in_flight_transfers, what_is_due
 from loans.selectors.servicing import engine_event, loan_state
@@ -122,6 +122,7 @@ class LoanPage:
     totals: Buckets
     with_penalty: bool
     history: tuple[HistoryEntry, ...]
+    merchant_name: str
     plan: PlanInForce | None
     rate_today: Decimal
     in_flight: tuple[BankTransfer, ...]
@@ -165,6 +166,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     plan = _plan_in_force(events, as_of)
     in_flight = in_flight_transfers(loan)
     on_its_way = total(transfer.amount for transfer in in_flight)
+    merchant = loan.agreement.application.merchant
     return LoanPage(
         loan=loan,
         as_of=as_of,
@@ -182,7 +184,8 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         rows=tuple(_row(state, *pair, as_of) for pair in parts),
         totals=_sum(own),
         with_penalty=any(part.penalty for part in own),
-        history=tuple(_history(events)),
+        history=tuple(_history(events, paid_to=merchant.name if merchant else "")),
+        merchant_name=merchant.name if merchant else "",
         plan=plan,
         rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
         in_flight=tuple(in_flight),
@@ -303,7 +306,7 @@ def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInFor
     )
 
 
-def _history(rows: Sequence[LoanEvent]) -> list[HistoryEntry]:
+def _history(rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
     entries = [
         HistoryEntry(
             title=title,
@@ -314,18 +317,18 @@ def _history(rows: Sequence[LoanEvent]) -> list[HistoryEntry]:
             receipt=row.transfer if row.kind == Repaid.kind else None,
         )
         for row in rows
-        for title, text, tone, icon in [_tell(engine_event(row), row)]
+        for title, text, tone, icon in [_tell(engine_event(row), row, paid_to)]
     ]
     return entries[::-1]
 
 
-def _tell(event: Event, row: LoanEvent) -> tuple[str, str, str, str]:
-    """Return title, text, tone and icon of an event; the newest word on a kind stands here."""
+def _tell(event: Event, row: LoanEvent, paid_to: str) -> tuple[str, str, str, str]:
+    """Return title, text, tone and icon of an event; `paid_to` is the merchant's name, if any."""
     amount: Money = getattr(event, "amount", Money.zero())
     said = {"amount": f"¥{amount.amount:,.2f}"}
     card = row.transfer.card_last_four if row.transfer else ""
     texts = {
-        Disbursed: (_("%(amount)s paid out") % said, _to_card(card), "", "bank"),
+        Disbursed: (_("%(amount)s paid out") % said, _paid_to(paid_to, card), "", "bank"),
         Repaid: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
         Refunded: (_("%(amount)s returned to you") % said, _to_card(card), "", ""),
         Recovered: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
@@ -337,6 +340,10 @@ def _tell(event: Event, row: LoanEvent) -> tuple[str, str, str, str]:
     return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))
 
 
+def _paid_to(merchant: str, card: str) -> str:
+    return _("To %(merchant)s.") % {"merchant": merchant} if merchant else _to_card(card)
+
+
 def _to_card(card: str) -> str:
     return _("To the account ending in %(card)s.") % {"card": card} if card else ""
 
@@ -346,11 +353,7 @@ def _from_card(card: str) -> str:
 
 
 def _plan_text(reason: str) -> str:
-    return {
-        "defer": _("The next due date moved by a month, and what remained with it."),
-        "extend": _("A longer term at a lower rate."),
-        "freeze": _("No interest for some months."),
-    }.get(reason.partition(" ")[0], "")
+    return str(PLAN_CHANGE_LABELS.get(reason.partition(" ")[0], ""))
 
 
 def transfer_tone(transfer: BankTransfer) -> str:
