@@ -51,7 +51,7 @@ def _needs_servers(arguments: list[str]) -> bool:
 
 
 def _run_on_own_servers(*, needed: bool) -> None:
-    from zhixin.embedded import paths, services  # noqa: PLC0415 - production needs neither.
+    from zhixin.embedded import given, paths, services  # noqa: PLC0415 - production needs neither.
     from zhixin.embedded.errors import EmbeddedError  # noqa: PLC0415 - see above.
 
     try:
@@ -59,7 +59,8 @@ def _run_on_own_servers(*, needed: bool) -> None:
             os.environ[paths.DATA_DIR_VARIABLE] = str(paths.data_dir())
             _run()
             return
-        if {"DATABASE_URL", "REDIS_URL"} <= os.environ.keys():
+        if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+            given.check_given_servers()
             os.environ[paths.DATA_DIR_VARIABLE] = str(paths.data_dir())
             _run()
             return

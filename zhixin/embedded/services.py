@@ -25,6 +25,7 @@ from typing import Literal
 
 from zhixin.embedded import paths, processes
 from zhixin.embedded.errors import EmbeddedError
+from zhixin.embedded.given import check_given_servers
 from zhixin.embedded.postgres import PostgresServer
 from zhixin.embedded.redis import RedisServer
 
@@ -137,6 +138,9 @@ def ensure_running(*, purpose: Purpose) -> Services:
     "run" is the developer's data, kept; "test" is a new pair of servers whose data is thrown away.
     Raises EmbeddedError, saying what to do, when a server cannot be had.
     """
+    # A test session makes a database of its own; the named one need not be there.
+    if purpose == "run":
+        check_given_servers()
     database_url = os.environ.get("DATABASE_URL", "")
     redis_url = os.environ.get("REDIS_URL", "")
     data_dir = paths.data_dir()

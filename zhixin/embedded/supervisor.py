@@ -137,7 +137,7 @@ class Supervisor:
     # --- Starting -----------------------------------------------------------------------------
 
     def _start_everything(self) -> None:
-        _say("· Starting PostgreSQL and Redis")
+        _say(f"· {_where_servers_come_from()}")
         self._services = ensure_running(purpose="run")
         self._environment = self._environment_on(self._services)
         for part in self._product.outside:
@@ -284,6 +284,16 @@ class Supervisor:
         self._run_file.unlink(missing_ok=True)
         if self._lock is not None:
             os.close(self._lock)
+
+
+def _where_servers_come_from() -> str:
+    own_by_variable = {"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Redis"}
+    given = [name for name in own_by_variable if os.environ.get(name)]
+    own = [server for name, server in own_by_variable.items() if name not in given]
+    if not own:
+        return "Using the servers of DATABASE_URL and REDIS_URL"
+    using = f"Using the server of {given[0]}, starting" if given else "Starting"
+    return f"{using} {' and '.join(own)}"
 
 
 def _relay(child: _Child) -> None:

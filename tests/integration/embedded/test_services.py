@@ -23,6 +23,8 @@ from zhixin.embedded.postgres import PostgresServer
 from zhixin.embedded.redis import RedisServer
 
 pytestmark = pytest.mark.usefixtures("own_environment")
+# The test session's own servers, before a test's environment forgets them.
+_SESSION = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
 
 
 def _execute(url: str, statement: str) -> object:
@@ -164,11 +166,11 @@ def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
 def test_given_addresses_are_used_and_nothing_is_started(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/one")
-    monkeypatch.setenv("REDIS_URL", "redis://elsewhere/2")
+    for name, address in _SESSION.items():
+        monkeypatch.setenv(name, address)
     with services.ensure_running(purpose="run") as running:
-        assert running.database_url == "postgresql://elsewhere/one"
-        assert running.redis_url == "redis://elsewhere/2"
+        assert running.database_url == _SESSION["DATABASE_URL"]
+        assert running.redis_url == _SESSION["REDIS_URL"]
         assert processes_of(data_dir) == []
 
 
