@@ -74,7 +74,7 @@ fix: setup ## Format, and repair what the linters can
 migrate: setup ## Migrate the developer's database, and load roles, products and lessons
 	@$(PYTHON) manage.py prepare_database
 
-seed: setup ## Make the demo data again
+seed: setup ## Make the demo data in an empty database
 	@$(PYTHON) manage.py seed_demo
 
 messages: setup ## Collect the texts to translate into locale/
