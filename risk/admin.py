@@ -142,7 +142,7 @@ class AssessmentAdmin(RecordsReads):
     fields = (
         "public_id",
         "applicant",
-        "shown_outcome",
+        "outcome",
         "shown_limit",
         "shown_approved",
         "shown_rate",
@@ -160,7 +160,6 @@ class AssessmentAdmin(RecordsReads):
     readonly_fields = (
         "public_id",
         "applicant",
-        "shown_outcome",
         "shown_limit",
         "shown_approved",
         "shown_rate",

@@ -198,3 +198,13 @@ def test_the_admin_speaks_no_code() -> None:
 
 def test_every_step_of_the_night_has_words() -> None:
     assert set(NIGHT_STEP_LABELS) == set(settings.NIGHT_STEPS)
+
+
+def test_a_decision_says_its_outcome_in_words() -> None:
+    open_shop()
+    assessment = make_referred().assessment
+    assert assessment is not None
+    url = reverse("admin:risk_assessment_change", args=[assessment.pk])
+    page = in_chinese(staff_as(Role.AUDITOR), url)
+    assert re.search(r">\s*转人工审核\s*<", page)
+    assert "REFER" not in page
