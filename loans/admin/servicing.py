@@ -42,6 +42,12 @@ NIGHT_STEP_LABELS = {
 }
 
 
+@display(description=_("reason"), ordering="reason")
+def shown_reason(event: LoanEvent) -> str:
+    """Return why the event was recorded, in words."""
+    return event.reason_text
+
+
 class InstallmentInline(ReadOnlyTabularInline):
     """The schedule."""
 
@@ -74,8 +80,16 @@ class LoanEventInline(ReadOnlyTabularInline):
     """What happened."""
 
     model = LoanEvent
-    fields = ("sequence", "effective_date", "kind", "body", "reason", "shown_actor", "recorded_at")
-    readonly_fields = ("shown_actor",)
+    fields = (
+        "sequence",
+        "effective_date",
+        "kind",
+        "body",
+        shown_reason,
+        "shown_actor",
+        "recorded_at",
+    )
+    readonly_fields = (shown_reason, "shown_actor")
     shown_actor = actor_column("actor_label", _("recorded by"))
     ordering = ("sequence",)
     tab = True
@@ -322,16 +336,16 @@ class LoanEventAdmin(ReadOnlyModelAdmin):
         "sequence",
         "effective_date",
         "kind",
-        "reason",
+        shown_reason,
         "shown_actor",
     )
-    readonly_fields = ("shown_actor",)
+    readonly_fields = (shown_reason, "shown_actor")
     shown_actor = actor_column("actor_label", _("recorded by"))
     list_filter = ("kind",)
     list_select_related = ("loan__agreement",)
     search_fields = ("loan__agreement__number",)
     ordering = ("-id",)
-    exclude = ("actor_user", "actor_label")
+    exclude = ("reason", "actor_user", "actor_label")
 
 
 @admin.register(MoneyCommand)

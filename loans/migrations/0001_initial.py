@@ -391,7 +391,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=80, verbose_name='key')),
-                ('kind', models.CharField(max_length=24, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('REPAYMENT', 'Repayment')], max_length=24, verbose_name='kind')),
                 ('fingerprint', models.CharField(max_length=64, verbose_name='fingerprint')),
                 ('recorded_at', models.DateTimeField(verbose_name='recorded at')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='owner')),

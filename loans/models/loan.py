@@ -59,6 +59,12 @@ EVENT_LABELS = {
     Disputed.kind: _("Dispute"),
     DisputeResolved.kind: _("Answer to a dispute"),
 }
+# What a plan change did, by the first word of its reason: the second one is a number.
+PLAN_CHANGE_LABELS = {
+    "defer": _("The next due date moved by a month, and what remained with it."),
+    "extend": _("A longer term at a lower rate."),
+    "freeze": _("No interest for some months."),
+}
 REASON_LABELS = {
     **EVENT_LABELS,
     "BILLED": _("Installment due"),
@@ -260,6 +266,13 @@ class LoanEvent(AppendOnly):
     def __str__(self) -> str:
         """Return kind and date."""
         return f"{self.get_kind_display()} {self.effective_date}"
+
+    @property
+    def reason_text(self) -> str:
+        """Return the reason in words: what a plan change did, or what was written down."""
+        if self.kind != PlanChanged.kind:
+            return self.reason
+        return str(PLAN_CHANGE_LABELS.get(self.reason.partition(" ")[0], self.reason))
 
 
 class LoanStatusChange(AppendOnly):

@@ -14,6 +14,7 @@ from loans.engine.lifecycle import TransferState
 from loans.models.loan import Loan
 from zhixin.shared.fields import EncryptedTextField, MoneyField
 from zhixin.shared.models import AppendOnly
+from zhixin.shared.templatetags.zhixin import money, plain_date
 
 TRANSFER_STATE_LABELS = {
     TransferState.PENDING: _("Waiting to be sent"),
@@ -38,6 +39,12 @@ class TransferPurpose(models.TextChoices):
     REFUND = "REFUND", _("Refund of credit")
 
 
+class CommandKind(models.TextChoices):
+    """What a money command orders."""
+
+    REPAYMENT = "REPAYMENT", _("Repayment")
+
+
 class MoneyCommand(AppendOnly):
     """An idempotency key that was used, bound to the fingerprint of what it asked for."""
 
@@ -45,7 +52,7 @@ class MoneyCommand(AppendOnly):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, verbose_name=_("owner")
     )
     key = models.CharField(max_length=80, verbose_name=_("key"))
-    kind = models.CharField(max_length=24, verbose_name=_("kind"))
+    kind = models.CharField(max_length=24, choices=CommandKind, verbose_name=_("kind"))
     fingerprint = models.CharField(max_length=64, verbose_name=_("fingerprint"))
     recorded_at = models.DateTimeField(verbose_name=_("recorded at"))
 
@@ -60,7 +67,7 @@ class MoneyCommand(AppendOnly):
 
     def __str__(self) -> str:
         """Return kind and key."""
-        return f"{self.kind} {self.key}"
+        return f"{self.get_kind_display()} {self.key}"
 
 
 class BankTransferQuerySet(models.QuerySet["BankTransfer"]):
@@ -142,7 +149,7 @@ class BankTransfer(models.Model):
 
     def __str__(self) -> str:
         """Return purpose and amount."""
-        return f"{self.get_purpose_display()} ¥{self.amount}"
+        return f"{self.get_purpose_display()} {money(self.amount)}"
 
 
 class NoticeVerdict(models.TextChoices):
@@ -176,5 +183,5 @@ class BankNotice(AppendOnly):
         verbose_name_plural = _("notices of the bank")
 
     def __str__(self) -> str:
-        """Return verdict and instant."""
-        return f"{self.verdict} {self.received_at:%Y-%m-%d %H:%M}"
+        """Return the verdict and the lender's day."""
+        return f"{self.get_verdict_display()} {plain_date(self.received_at)}"

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
-from loans.models.transfer import TransferDirection, TransferPurpose
+from loans.models.transfer import CommandKind, TransferDirection, TransferPurpose
 from loans.selectors.repayments import in_flight_amounts, was_received, what_is_due
 from loans.selectors.servicing import loan_state
 from loans.services.commands import claim_command
@@ -54,7 +54,7 @@ def request_repayment(
     command, new = claim_command(
         owner_id=owner_id,
         key=key,
-        kind="REPAYMENT",
+        kind=CommandKind.REPAYMENT,
         body={"loan": str(loan.public_id), "amount": str(amount)},
         at=at,
     )

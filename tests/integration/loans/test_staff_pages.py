@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pytest
@@ -13,14 +14,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
+from accounts.engine.bank_card import BANKS
 from accounts.engine.contact_rules import Channel
 from accounts.models import BorrowerProfile, IncomeProof, PersonalDataAccess, User
 from accounts.models.income_proof import FileKind, IncomeProofKind
+from collections_app.engine.hardship import OfferKind
+from collections_app.services.negotiation import accept_offer
 from loans.admin.servicing import NIGHT_STEP_LABELS
-from loans.models import LoanApplication
+from loans.models import BankNotice, LoanApplication, LoanEvent, MoneyCommand
+from loans.models.transfer import CommandKind, NoticeVerdict
 from tests.factories.accounts import NOON, make_person
-from tests.factories.collections_app import late_loan
-from tests.factories.funded import funded_loan
+from tests.factories.collections_app import FIRST_LATE, asked, borrower_of, instant, late_loan
+from tests.factories.funded import funded_loan, signed_loan
 from tests.factories.loans import make_referred, make_underwriter, open_shop
 from zhixin.shared.money import Money
 from zhixin.shared.permissions import Role
@@ -208,3 +213,50 @@ def test_a_decision_says_its_outcome_in_words() -> None:
     page = in_chinese(staff_as(Role.AUDITOR), url)
     assert re.search(r">\s*转人工审核\s*<", page)
     assert "REFER" not in page
+
+
+def test_the_rows_of_money_speak_no_code() -> None:
+    _loan, payout = signed_loan()
+    late_night = datetime.datetime(2026, 8, 24, 16, 30, tzinfo=datetime.UTC)
+    notice = BankNotice.objects.create(
+        transfer=payout, body={}, verdict=NoticeVerdict.CONFLICT, received_at=late_night
+    )
+    command = MoneyCommand(kind=CommandKind.REPAYMENT, key="a-key")
+    assert str(payout) == "Payout of the loan ¥12,000.00"
+    assert str(notice) == "Contradicts what is known 25 Aug 2026"
+    assert str(command) == "Repayment a-key"
+    with translation.override("zh-hans"):
+        assert str(notice) == f"{notice.get_verdict_display()} 2026年8月25日"
+        assert str(command) == "还款 a-key"
+
+
+def test_a_changed_plan_gives_its_reason_in_words() -> None:
+    loan = late_loan()
+    offer = asked(loan).offers.get(kind=OfferKind.LONGER_TERM)
+    event = accept_offer(
+        offer_id=offer.pk,
+        business_date=FIRST_LATE,
+        actor=borrower_of(loan),
+        at=instant(FIRST_LATE),
+    ).loan_event
+    assert event.reason.startswith("extend ")
+    auditor = staff_as(Role.AUDITOR)
+    for url in (
+        reverse("admin:loans_loanevent_changelist"),
+        reverse("admin:loans_loanevent_change", args=[event.pk]),
+        reverse("admin:loans_loan_change", args=[loan.pk]),
+    ):
+        page = in_chinese(auditor, url)
+        assert "期限更长，利率更低。" in page
+        assert not re.search(r">\s*extend \d+\s*<", page)
+    written = LoanEvent(kind="WAIVER", reason="freeze in the office")
+    assert written.reason_text == "freeze in the office"
+
+
+def test_the_profile_names_the_bank() -> None:
+    open_shop()
+    profile = BorrowerProfile.objects.get(user=make_referred().borrower)
+    url = reverse("admin:accounts_borrowerprofile_change", args=[profile.pk])
+    page = in_chinese(staff_as(Role.AUDITOR), url)
+    assert f"{BANKS[profile.bank_code]} ···· {profile.bank_card_last_four}" in page
+    assert f">{profile.bank_code}<" not in page
