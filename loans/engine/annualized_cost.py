@@ -21,7 +21,7 @@ from typing import Final
 from loans.engine.schedule import Schedule, build_schedule
 from loans.engine.terms import LoanTerms, Method, Period
 from zhixin.shared.calendar import PeriodUnit, add_months
-from zhixin.shared.money import Money, total
+from zhixin.shared.money import Money
 
 _CONTEXT: Final = decimal.Context(prec=70, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 _TOLERANCE: Final = Decimal("1e-55")
@@ -281,8 +281,3 @@ def _value(steps: list[tuple[int, int]], discount: Decimal) -> tuple[Decimal, De
         value += cents * power
         slope += step * cents * power
     return value, slope / discount
-
-
-def total_of(flows: Iterable[CashFlow]) -> Money:
-    """Return the plain sum of the flows: the cost of the credit in money."""
-    return total(flow.amount for flow in flows)

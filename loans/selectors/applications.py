@@ -70,16 +70,6 @@ def open_application(user: User) -> LoanApplication | None:
     )
 
 
-def applications_of(user: User) -> list[LoanApplication]:
-    """Return the person's applications, newest first."""
-    return list(
-        LoanApplication.objects.filter(borrower=user)
-        .exclude(state=ApplicationState.DRAFT)
-        .select_related("product_version__product", "merchant")
-        .order_by("-created_at", "-pk")
-    )
-
-
 def application_cards(user: User, *, on: datetime.date) -> list[ApplicationCard]:
     """Return what the page of one's loans shows: open applications, and those declined lately."""
     lately = Q(

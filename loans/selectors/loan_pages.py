@@ -22,7 +22,7 @@ from loans.engine.events import (
     Reversed,
     Waived,
 )
-from loans.engine.lifecycle import LoanStatus, TransferState
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import Buckets, InstallmentState, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import OPEN_STATUSES, PLAN_CHANGE_LABELS
@@ -354,10 +354,3 @@ def _from_card(card: str) -> str:
 
 def _plan_text(reason: str) -> str:
     return str(PLAN_CHANGE_LABELS.get(reason.partition(" ")[0], ""))
-
-
-def transfer_tone(transfer: BankTransfer) -> str:
-    """Return the tone of a transfer's state."""
-    return {TransferState.SUCCEEDED: "good", TransferState.FAILED: "late"}.get(
-        TransferState(transfer.state), "soon"
-    )
