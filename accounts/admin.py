@@ -274,14 +274,13 @@ class IncomeProofAdmin(RecordsReads):
 class MessageAdmin(ReadOnlyModelAdmin):
     """The outbox. Codes are never shown: they open accounts."""
 
-    list_display = ("created_at", "address_masked", "channel", "kind", "state", "refusal_rule")
+    list_display = ("created_at", "address_masked", "channel", "purpose", "state", "refusal_rule")
     list_filter = ("state", "purpose", "channel")
     date_hierarchy = "created_at"
     fields = (
         "recipient",
         "address_masked",
         "channel",
-        "kind",
         "purpose",
         "language",
         "text",

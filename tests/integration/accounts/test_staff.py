@@ -149,6 +149,10 @@ def test_codes_are_hidden_from_staff_and_shown_to_developers() -> None:
     page = client.get(reverse("admin:accounts_message_change", args=[message.pk]))
     assert page.status_code == 200
     assert b"135790" not in page.content
+    listed = client.get(reverse("admin:accounts_message_changelist"))
+    for shown in (page, listed):
+        # Staff read why it was sent, not the name of its template.
+        assert b"verification_code" not in shown.content
     outbox = Client().get(reverse("dev:outbox"))
     assert b">135790<" in outbox.content
     assert b'hx-trigger="every 2s"' in outbox.content
