@@ -109,8 +109,8 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return kind and masked address."""
-        return f"{self.kind} → {self.masked_address}"
+        """Return why it is sent and the masked address."""
+        return f"{self.get_purpose_display()} → {self.masked_address}"
 
     @property
     def masked_address(self) -> str:
