@@ -173,6 +173,16 @@ class DisputeResolved(Event):
     of: str
 
 
+def effective_order(event: Event) -> tuple[dt.date, bool, int, str]:
+    """Return what events are sorted by: date, the payout first, order of recording."""
+    return (
+        event.effective_date,
+        not isinstance(event, Disbursed),
+        event.sequence,
+        event.event_id,
+    )
+
+
 _COMMON_FIELDS: Final = frozenset({"event_id", "effective_date", "sequence"})
 _KINDS: Final[tuple[type[Event], ...]] = (
     Disbursed, Repaid, Reversed, Refunded, Waived, PlanChanged,

@@ -1,0 +1,45 @@
+"""What is decided about a loan beside money and plans: charge-off, moved due date, dispute."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from loans.engine.fold import Fold
+from loans.engine.passage import close_running
+
+
+def charge_off(fold: Fold, day: dt.date) -> None:
+    """Call everything due and stop all accrual."""
+    if fold.charged_off_on is not None:
+        return
+    if fold.queue:
+        close_running(fold, day)
+    fold.charged_off_on = day
+    for row in fold.open:
+        for bucket, owed in enumerate(row.owed()):
+            fold.loss[bucket] += owed
+
+
+def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
+    """Let installment `number` be paid through a later day."""
+    row = fold.row_by_number(number)
+    if row is not None:
+        row.payable_through = max(row.due_date, payable_through)
+
+
+def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
+    """Fence off installment `number`."""
+    row = fold.row_by_number(number)
+    if row is not None:
+        fold.disputes[event_id] = row
+        row.fenced_since = row.fenced_since or day
+
+
+def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
+    """Take the fence away; fenced days that would have been late are not counted."""
+    row = fold.disputes.pop(dispute_id, None)
+    if row is None or row.fenced_since is None or row in fold.disputes.values():
+        return
+    uncounted = day - max(row.fenced_since, row.payable_through)
+    row.payable_through += max(uncounted, dt.timedelta(0))
+    row.fenced_since = None

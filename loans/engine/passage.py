@@ -1,0 +1,136 @@
+"""The passage of time in a fold: what falls due is billed, interest and penalty accrue."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+
+from loans.engine.day_count import span_units
+from loans.engine.fold import Fold
+from loans.engine.installments import Plan, Row
+from loans.engine.state import Span
+
+
+def advance(fold: Fold, day: dt.date) -> None:
+    """Carry the loan through `day`: bill what falls due, accrue interest and penalty."""
+    while fold.queue and fold.queue[0].due_date <= day:
+        _accrue(fold, fold.queue[0].due_date)
+        _bill(fold, fold.queue[0])
+    _accrue(fold, day)
+    for row in fold.open:
+        fold.most_late = max(fold.most_late, row.days_late(day))
+
+
+def _accrue(fold: Fold, day: dt.date) -> None:
+    if day <= fold.cursor:
+        return
+    if fold.charged_off_on is None:
+        _accrue_interest(fold, day)
+        if not fold.projecting:
+            _accrue_penalty(fold, day)
+    fold.cursor = day
+
+
+def _accrue_interest(fold: Fold, day: dt.date) -> None:
+    if not fold.queue:
+        return
+    row = fold.queue[0]
+    base = _interest_base(fold, row.plan)
+    start = fold.cursor
+    free_until = row.plan.interest_free_until
+    if free_until is not None and free_until > start:
+        start = free_until
+    if base <= 0 or start >= day:
+        return
+    units = span_units(fold.day_count, start, day)
+    row.units += base * units
+    _note_span(fold, row.spans, Span(base, start, day, units))
+
+
+def _interest_base(fold: Fold, plan: Plan) -> int:
+    if plan.flat_base:
+        return plan.flat_base if fold.unbilled or not fold.repaid_early else 0
+    return fold.unbilled - fold.credit_total
+
+
+def _accrue_penalty(fold: Fold, day: dt.date) -> None:
+    for row in fold.open:
+        base = row.principal_owed()
+        if not base or not row.plan.penalty_rate or row.fenced_since is not None:
+            continue
+        start = row.payable_through
+        if row.plan.grace_days:
+            start += dt.timedelta(days=row.plan.grace_days)
+        start = max(fold.cursor, start)
+        if start < day:
+            units = span_units(fold.day_count, start, day)
+            row.penalty_units += base * units
+            _note_span(fold, row.penalty_spans, Span(base, start, day, units))
+
+
+def _note_span(fold: Fold, spans: list[Span], span: Span) -> None:
+    """Add the span, or lengthen the last one when it goes on at the same base."""
+    last = spans[-1] if spans and not fold.projecting else None
+    if last is not None and last.base_cents == span.base_cents and last.end == span.start:
+        spans[-1] = Span(span.base_cents, last.start, span.end, last.units + span.units)
+    else:
+        spans.append(span)
+
+
+def _own_interest(fold: Fold, row: Row) -> int:
+    plan = row.plan
+    if plan.flat_base and row.units == plan.flat_base * row.whole:
+        return plan.flat_rows[row.index - 1]
+    return row.accrued()
+
+
+def _bill(fold: Fold, row: Row) -> None:
+    own = _own_interest(fold, row)
+    principal = row.plan.amortization.principal_due(
+        number=row.index, balance=fold.unbilled, interest=own
+    )
+    row.principal = principal + row.early
+    row.interest = own + row.carried_interest
+    row.fees = row.fee + row.carried_fees
+    fold.unbilled -= principal
+    fold.recognized_interest += own
+    fold.recognized_fees += row.fee
+    fold.queue.popleft()
+    row.billed = True
+    if not fold.unbilled and fold.repaid_early:
+        _drop_empty_rows(fold)
+    fold.open_row(row)
+
+
+def _drop_empty_rows(fold: Fold) -> None:
+    kept = [
+        row for row in fold.queue if row.carried_interest or row.carried_fees or row.kept_penalty
+    ]
+    fold.queue = deque(kept)
+    gone = {id(row) for row in fold.rows if not row.billed} - {id(row) for row in kept}
+    fold.rows = [row for row in fold.rows if id(row) not in gone or row.early]
+
+
+def close_running(fold: Fold, day: dt.date) -> None:
+    """Bill all that is left on `day`: interest for the days used, and nothing later."""
+    row = fold.queue[0]
+    own = row.accrued()
+    row.principal = fold.unbilled + row.early
+    row.interest = own + sum(each.carried_interest for each in fold.queue)
+    row.fees = sum(each.carried_fees for each in fold.queue)
+    row.kept_penalty = sum(each.kept_penalty for each in fold.queue)
+    fold.recognized_interest += own
+    fold.unbilled = 0
+    gone = {id(each) for each in fold.queue if each is not row}
+    fold.rows = [each for each in fold.rows if id(each) not in gone]
+    fold.queue.clear()
+    row.payable_through = max(row.payable_through, day)
+    fold.open_row(row)
+
+
+def rest_to_close(fold: Fold) -> int:
+    """Return what closes all that is not billed yet, money held taken off."""
+    if not fold.queue:
+        return 0
+    carried = sum(row.carried_interest + row.carried_fees + row.kept_penalty for row in fold.queue)
+    return fold.unbilled + fold.queue[0].accrued() + carried - fold.credit_total

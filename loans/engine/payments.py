@@ -1,0 +1,118 @@
+"""Money within a fold: repayments, refunds, and what is forgiven.
+
+Rules: docs/formulas/allocation.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+
+from loans.engine.day_count import period_units
+from loans.engine.fold import Fold
+from loans.engine.installments import PRINCIPAL, level_over
+from loans.engine.passage import close_running, rest_to_close
+from loans.engine.terms import Method, PrepaymentEffect
+from zhixin.shared.calendar import add_periods
+from zhixin.shared.money import round_ratio
+
+
+def repay(
+    fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect | None
+) -> None:
+    """Take money in: what is due first, oldest first; then by the borrower's choice."""
+    fold.received += amount
+    fold.allocations.setdefault(event_id, {})
+    rest = fold.pay_open(event_id, amount, day)
+    if fold.queue and not fold.open:
+        if rest >= rest_to_close(fold):
+            fold.repaid_early = True
+            close_running(fold, day)
+            rest = fold.pay_open(event_id, rest, day)
+        elif rest:
+            rest = _prepay(fold, event_id, rest, day, effect or fold.terms.prepayment)
+    if rest:
+        fold.add_credit(event_id, day, rest)
+    fold.note_closing(day)
+
+
+def _prepay(fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect) -> int:
+    """Repay principal before it is due; return what must be held as credit instead."""
+    if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
+        return amount
+    part = min(amount, fold.unbilled)
+    fold.repay_principal_early(event_id, part)
+    if effect is PrepaymentEffect.LOWER_INSTALLMENT and fold.unbilled:
+        _lower_installments(fold, part)
+    return amount - part
+
+
+def _lower_installments(fold: Fold, part: int) -> None:
+    """Spread what is left over the rows that are left, by the method in force."""
+    plan = fold.queue[0].plan
+    rule = plan.amortization
+    rows = list(fold.queue)
+    # The last row repays whatever is left, so grace never covers it.
+    grace = min(max(rule.grace - (rows[0].index - 1), 0), len(rows) - 1)
+    level, share = rule.level, rule.part
+    if plan.terms.method is Method.EQUAL_INSTALLMENT:
+        level = level_over(rows[grace:], plan, balance=fold.unbilled, through=fold.cursor)
+    elif plan.terms.method is Method.EQUAL_PRINCIPAL:
+        share = round_ratio(fold.unbilled, len(rows) - grace, rounding=fold.rounding)
+    elif plan.terms.method is Method.FLAT:
+        before = fold.unbilled + part
+        level = round_ratio(level * fold.unbilled, before, rounding=fold.rounding)
+        plan.flat_base = round_ratio(plan.flat_base * fold.unbilled, before, rounding=fold.rounding)
+        plan.flat_rows = [
+            round_ratio(charge * fold.unbilled, before, rounding=fold.rounding)
+            for charge in plan.flat_rows
+        ]
+    plan.amortization = replace(rule, level=level, part=share)
+
+
+def refund(fold: Fold, amount: int, day: dt.date) -> None:
+    """Pay credit back; what exceeds the credit is principal owed again."""
+    fold.refunded += amount
+    from_credit = min(amount, fold.credit_total)
+    fold.take_credit(from_credit)
+    excess = amount - from_credit
+    if not excess:
+        return
+    fold.unbilled += excess
+    fold.closed_on = None
+    if fold.charged_off_on is not None:
+        fold.loss[PRINCIPAL] += excess
+    if not fold.queue:
+        _lay_out_again(fold, day)
+
+
+def _lay_out_again(fold: Fold, day: dt.date) -> None:
+    period = fold.terms.period
+    due_date = add_periods(day, 1, every=period.every, unit=period.unit)
+    due_date = max([due_date, *(row.due_date for row in fold.rows[-1:])])
+    units = period_units(fold.day_count, day, due_date)
+    plan = replace(
+        fold.plan,
+        amortization=replace(fold.plan.amortization, count=1, method=Method.INTEREST_ONLY),
+        flat_base=0,
+        flat_rows=[],
+    )
+    fold.plans.append(plan)
+    fold.lay_out(plan, day, [due_date], [units])
+
+
+def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
+    """Forgive billed amounts by bucket, oldest first, at most what is owed."""
+    for bucket, amount in enumerate(amounts):
+        rest = amount
+        for row in fold.open:
+            part = min(rest, row.owed()[bucket])
+            late = row.days_late(day)
+            row.waived[bucket] += part
+            rest -= part
+            if part and not row.owes_more_than_penalty():
+                row.settled_late = late
+        fold.count_waived(bucket, amount - rest)
+    fold.prune()
+    fold.note_closing(day)

@@ -1,0 +1,62 @@
+"""The payout of a loan: its principal goes out and the agreement's installments are laid out."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, timetable
+from loans.engine.events import InvalidEventError
+from loans.engine.fold import Fold
+from loans.engine.installments import NO_RATE, Plan
+from loans.engine.schedule import amortization_of, flat_interest
+from loans.engine.terms import Method
+
+
+def disburse(fold: Fold, day: dt.date) -> None:
+    """Pay out the principal and lay out the agreement's rows."""
+    terms = fold.terms
+    dates, days, units = timetable(
+        day_count=terms.day_count,
+        start=terms.disbursement_date,
+        first_due_date=terms.first_due_date,
+        count=terms.installment_count,
+        period=terms.period,
+    )
+    if terms.method is Method.BULLET:
+        dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+    if day >= dates[0]:
+        raise InvalidEventError(
+            key="event.date",
+            problem=f"the payout on {day} is not before the first due date {dates[0]}",
+            mend="Agree on a later first due date before paying out",
+        )
+    fold.unbilled = fold.disbursed = terms.principal.cents
+    fold.cursor = day
+    rate = exact_ratio(terms.annual_rate)
+    scale = rate[1] * UNITS_A_YEAR[terms.day_count]
+    numerators = [rate[0] * unit for unit in units]
+    amortization = amortization_of(terms, balance=fold.unbilled, numerators=numerators, scale=scale)
+    penalty = terms.penalty
+    plan = Plan(
+        number=0,
+        terms=terms,
+        amortization=amortization,
+        rate=rate,
+        penalty_rate=penalty.annual_rate(terms.annual_rate) if penalty else NO_RATE,
+        grace_days=penalty.grace_days if penalty else 0,
+        allocation=terms.allocation,
+        interest_free_until=None,
+        flat_base=fold.unbilled if terms.method is Method.FLAT else 0,
+        flat_rows=(
+            flat_interest(fold.unbilled, numerators, scale, rounding=fold.rounding)
+            if terms.method is Method.FLAT
+            else []
+        ),
+    )
+    fold.plans.append(plan)
+    fee = terms.fees.installment_cents(terms.principal, terms.rounding)
+    fold.lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
+    first = fold.queue[0]
+    first.fee += terms.fees.upfront_cents(terms.principal, terms.rounding)
+    if day != first.start:
+        first.start, first.days = day, (first.due_date - day).days

@@ -1,0 +1,313 @@
+"""The state of a loan, summed up from a fold that has come to its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
+from functools import lru_cache
+from typing import Final
+
+from loans.engine.aging import age_bucket, classify
+from loans.engine.day_count import UNITS_A_YEAR
+from loans.engine.events import Event, Recovered, Repaid, effective_order
+from loans.engine.fold import Fold
+from loans.engine.installments import FEES, INTEREST, PENALTY, PRINCIPAL, Row
+from loans.engine.ledger import LedgerAccount
+from loans.engine.lifecycle import LoanStatus
+from loans.engine.passage import advance
+from loans.engine.payout import disburse
+from loans.engine.state import (
+    NOTHING,
+    AllocationPart,
+    Buckets,
+    InstallmentState,
+    LoanState,
+    NextDue,
+    RepaymentAllocation,
+    StateTotals,
+)
+from zhixin.shared.money import Money
+
+_UNROUNDED: Final = Context(prec=40)
+_CENTS: Final = Decimal(100)
+_OBSERVATION_DAYS: Final = 365
+
+
+class FoldInvariantError(AssertionError):
+    """A finished fold breaks a law: parts do not re-add, or the balances do not sum to zero."""
+
+
+def state_of(
+    fold: Fold, events: Sequence[Event], reversed_ids: frozenset[str], as_of: dt.date
+) -> LoanState:
+    """Return the state of the loan on `as_of`; the fold is used up by it."""
+    balances = _balances(fold)
+    owed = _owed_today(fold)
+    due_now = _sum_owed(fold.open)
+    unbilled = _buckets(_unbilled(fold))
+    late_rows = [row for row in fold.open if row.days_late(as_of)]
+    late = max((row.days_late(as_of) for row in late_rows), default=0)
+    allocations = _repayments(fold, events, reversed_ids, as_of)
+    accrued = fold.queue[0] if fold.queue else None
+    plan = fold.plans[-1] if fold.plans else None
+    observed = (
+        fold.last_plan_on is not None
+        and fold.closed_on is None
+        and (as_of - fold.last_plan_on).days < _OBSERVATION_DAYS
+    )
+    closed = bool(fold.plans) and not owed.total
+    accrued_unrounded = _major(*accrued.interest_ratio()) if accrued else Decimal(0)
+    accrued_cents = accrued.accrued() if accrued else 0
+    penalty_per_day = _penalty_per_day(fold, as_of)
+    penalty_accrued = -balances[LedgerAccount.PENALTY_INCOME]
+    credit = fold.credit_total
+    most_late = max(fold.most_late, late)
+    queue_empty = not fold.queue
+    overdue = _sum_owed(late_rows)
+    installments = _installments(fold, as_of)
+    return LoanState(
+        as_of=as_of,
+        status=_status(fold, closed=closed, late=late, credit=credit),
+        installments=installments,
+        totals=_totals(fold),
+        outstanding=owed,
+        unbilled=unbilled,
+        due_now=due_now,
+        overdue=overdue,
+        next_due=_next_due(installments, as_of),
+        days_past_due=late,
+        overdue_since=min((_counted_from(row, as_of) for row in late_rows), default=None),
+        most_days_past_due=most_late,
+        bucket=age_bucket(late),
+        classification=classify(late, under_observation=observed),
+        accrued_interest_unrounded=accrued_unrounded,
+        accrued_interest=Money(accrued_cents),
+        annual_rate=plan.terms.annual_rate if plan else fold.terms.annual_rate,
+        penalty_rate=plan.penalty_rate if plan else Decimal(0),
+        penalty_accrued=penalty_accrued,
+        penalty_per_day=penalty_per_day,
+        payoff_amount=owed.total,
+        prepaid=Money(0 if queue_empty else credit),
+        overpaid=Money(credit if queue_empty else 0),
+        closed_on=fold.closed_on if closed else None,
+        plan_number=plan.number if plan else 0,
+        repayments=allocations,
+        balances=balances,
+    )
+
+
+def _counted_from(row: Row, as_of: dt.date) -> dt.date:
+    return as_of - dt.timedelta(days=row.days_late(as_of))
+
+
+def _major(numerator: int, denominator: int) -> Decimal:
+    """Return a ratio of cents as an unrounded amount in major units."""
+    return _UNROUNDED.divide(Decimal(numerator), Decimal(denominator) * _CENTS)
+
+
+def _buckets(parts: Sequence[int]) -> Buckets:
+    return _buckets_of(*parts)
+
+
+@lru_cache(maxsize=16_384)
+def _buckets_of(principal: int, interest: int, fees: int, penalty: int) -> Buckets:
+    """Return the buckets of amounts in cents; the same amounts come back night after night."""
+    if not (principal or interest or fees or penalty):
+        return NOTHING
+    return Buckets(
+        principal=Money(principal),
+        interest=Money(interest),
+        fees=Money(fees),
+        penalty=Money(penalty),
+    )
+
+
+def _sum_parts(parts: Iterable[Sequence[int]]) -> list[int]:
+    sums = [0, 0, 0, 0]
+    for part in parts:
+        for bucket in range(4):
+            sums[bucket] += part[bucket]
+    return sums
+
+
+def _sum_owed(rows: Iterable[Row]) -> Buckets:
+    return _buckets(_sum_parts(row.owed() for row in rows))
+
+
+def _owed_today(fold: Fold) -> Buckets:
+    """Return what closes the loan today: billed, unbilled, accrued, less money paid ahead."""
+    sums = _sum_parts([*(row.owed() for row in fold.open), _unbilled(fold)])
+    if fold.queue:
+        credit = fold.credit_total
+        for bucket in (PRINCIPAL, INTEREST, FEES, PENALTY):
+            part = min(credit, sums[bucket])
+            sums[bucket] -= part
+            credit -= part
+    return _buckets(sums)
+
+
+def _unbilled(fold: Fold) -> list[int]:
+    """Return what is not billed yet but owed when the loan ends today."""
+    parts = [fold.unbilled, 0, 0, 0]
+    if fold.queue:
+        parts[INTEREST] = fold.queue[0].accrued()
+    for row in fold.queue:
+        parts[INTEREST] += row.carried_interest
+        parts[FEES] += row.carried_fees
+        parts[PENALTY] += row.kept_penalty
+    return parts
+
+
+def _status(fold: Fold, *, closed: bool, late: int, credit: int) -> LoanStatus:
+    if not fold.plans:
+        return LoanStatus.PENDING
+    if closed:
+        return LoanStatus.OVERPAID if credit and not fold.queue else LoanStatus.PAID_OFF
+    if fold.charged_off_on is not None:
+        return LoanStatus.CHARGED_OFF
+    return LoanStatus.OVERDUE if late else LoanStatus.ACTIVE
+
+
+def _penalty_per_day(fold: Fold, as_of: dt.date) -> Decimal:
+    """Return what one more day costs at the present bases, unrounded."""
+    if fold.charged_off_on is not None:
+        return Decimal(0)
+    cost = Decimal(0)
+    for row in fold.open:
+        base = row.principal_owed()
+        starts = row.payable_through + dt.timedelta(days=row.plan.grace_days)
+        if base and row.plan.penalty_rate and as_of >= starts and row.fenced_since is None:
+            numerator, denominator = row.penalty_ratio_of(base, as_of)
+            cost += _major(numerator, denominator)
+    return cost
+
+
+def _repayments(
+    fold: Fold, events: Sequence[Event], reversed_ids: frozenset[str], as_of: dt.date
+) -> tuple[RepaymentAllocation, ...]:
+    held: dict[str, int] = {}
+    for event_id, _, amount in fold.credit:
+        held[event_id] = held.get(event_id, 0) + amount
+    money = [
+        event
+        for event in events
+        if isinstance(event, Repaid | Recovered) and event.effective_date <= as_of
+    ]
+    return tuple(
+        RepaymentAllocation(
+            event_id=event.event_id,
+            effective_date=event.effective_date,
+            amount=event.amount,
+            parts=tuple(
+                AllocationPart(number=number, amount=_buckets(parts))
+                for number, parts in fold.allocations.get(event.event_id, {}).items()
+                if any(parts)
+            ),
+            credit=Money(held.get(event.event_id, 0)),
+            reversed=event.event_id in reversed_ids,
+        )
+        for event in sorted(money, key=effective_order)
+    )
+
+
+def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
+    """Return all rows; those to come as they will be when nothing else happens."""
+    if not fold.plans:
+        fold = Fold(fold.terms)
+        disburse(fold, fold.terms.disbursement_date)
+    billed = {id(row) for row in fold.rows if row.billed}
+    fold.projecting = True
+    while fold.queue:
+        advance(fold, fold.queue[0].due_date)
+    balance = sum(row.principal - row.moved[PRINCIPAL] for row in fold.rows)
+    states = []
+    for row in fold.rows:
+        balance -= row.principal - row.moved[PRINCIPAL]
+        states.append(_installment(row, balance, as_of, billed=id(row) in billed))
+    return tuple(states)
+
+
+def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> InstallmentState:
+    parts = row.due()
+    due = _buckets(parts)
+    owed = row.owed() if row.is_open else ()
+    return InstallmentState(
+        number=row.number,
+        plan=row.plan.number,
+        start_date=row.start,
+        due_date=row.due_date,
+        payable_through=row.payable_through,
+        days=row.days,
+        billed=billed,
+        due=due,
+        balance=Money(balance),
+        paid=due if tuple(row.paid) == parts else _buckets(row.paid),
+        waived=_buckets(row.waived),
+        moved=_buckets(row.moved),
+        outstanding=_buckets(owed) if owed else NOTHING,
+        days_late=row.days_late(as_of) if billed else 0,
+        paid_on=None if row.is_open else row.paid_on,
+        disputed=row.fenced_since is not None,
+        interest_spans=tuple(row.spans),
+        penalty_spans=tuple(row.penalty_spans),
+        interest_rate=row.plan.terms.annual_rate,
+        penalty_rate=row.plan.penalty_rate,
+        interest_scale=row.scale,
+        penalty_units_a_year=UNITS_A_YEAR[row.plan.terms.day_count],
+        carried_interest=Money(row.carried_interest),
+        kept_penalty=Money(row.kept_penalty),
+    )
+
+
+def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextDue | None:
+    for row in installments:
+        if row.payable_through >= as_of and row.outstanding.total:
+            return NextDue(number=row.number, date=row.due_date, amount=row.outstanding.total)
+    return None
+
+
+def _totals(fold: Fold) -> StateTotals:
+    return StateTotals(
+        scheduled=_buckets(
+            _sum_parts(
+                [due - moved for due, moved in zip(row.due(), row.moved, strict=True)]
+                for row in fold.rows
+            )
+        ),
+        paid=_buckets(_sum_parts(row.paid for row in fold.rows)),
+        waived=_buckets(fold.waived),
+        disbursed=Money(fold.disbursed),
+        received=Money(fold.received),
+        refunded=Money(fold.refunded),
+    )
+
+
+def _balances(fold: Fold) -> dict[LedgerAccount, Money]:
+    """Return the journal's balances: debits positive, summing to zero."""
+    owed = _sum_parts(row.owed() for row in fold.open)
+    owed[PRINCIPAL] += fold.unbilled
+    for row in fold.queue:
+        owed[INTEREST] += row.carried_interest
+        owed[FEES] += row.carried_fees
+        owed[PENALTY] += row.kept_penalty
+    if fold.charged_off_on is not None:
+        owed = [0, 0, 0, 0]
+    penalty = sum(row.penalty() - row.kept_penalty for row in fold.rows)
+    cents = {
+        LedgerAccount.BANK: fold.received - fold.disbursed - fold.refunded,
+        LedgerAccount.LOANS_RECEIVABLE: owed[PRINCIPAL],
+        LedgerAccount.INTEREST_RECEIVABLE: owed[INTEREST],
+        LedgerAccount.PENALTY_RECEIVABLE: owed[PENALTY],
+        LedgerAccount.FEES_RECEIVABLE: owed[FEES],
+        LedgerAccount.BORROWER_CREDIT: -fold.credit_total,
+        LedgerAccount.INTEREST_INCOME: -fold.recognized_interest,
+        LedgerAccount.PENALTY_INCOME: -penalty,
+        LedgerAccount.FEE_INCOME: -fold.recognized_fees,
+        LedgerAccount.WAIVERS: sum(fold.waived),
+        LedgerAccount.CHARGE_OFF_LOSS: sum(fold.loss),
+        LedgerAccount.RECOVERY_INCOME: -fold.recovered,
+    }
+    if sum(cents.values()):
+        raise FoldInvariantError(f"The balances must sum to zero, not {sum(cents.values())} cents.")
+    return {account: Money(amount) for account, amount in cents.items()}
