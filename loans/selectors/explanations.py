@@ -31,12 +31,25 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhyLine:
-    """A line behind a number, for the component "why?"."""
+    """A line behind a number, ready for the component "why?" and for a statement.
+
+    Attributes:
+        label: what the line is.
+        formula: base × rate × days, and the unrounded result where it is not whole cents.
+        amount: the settled amount; None where the line is unrounded.
+        exact: the amount as the fold has it; Σ exact is the number.
+        rule: the rule's code (docs/formulas/explanation.md).
+        period: the days that the line counts.
+        event: what set the line's base, such as "after your payment of 3 May 2026".
+    """
 
     label: str
     formula: str
     amount: Money | None
+    exact: Decimal
     rule: str
+    period: str
+    event: str
 
 
 def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
@@ -52,7 +65,10 @@ def _line(line: Line) -> WhyLine:
         label=str(_LABELS[line.text_key]) % {"number": line.number},
         formula=_formula(line, settled=settled is not None),
         amount=settled,
-        rule=_span(line),
+        exact=line.amount,
+        rule=line.rule,
+        period=_period(line),
+        event="",
     )
 
 
@@ -70,7 +86,7 @@ def _formula(line: Line, *, settled: bool) -> str:
     return text if settled else f"{text} = ¥{line.amount:,.6f}"
 
 
-def _span(line: Line) -> str:
+def _period(line: Line) -> str:
     if line.start is None or line.end is None:
         return ""
     return _("after %(start)s, through %(end)s") % {
