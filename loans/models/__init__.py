@@ -6,10 +6,12 @@ transfer (money over the bank) and business_day (the night) stand beside them.
 
 from loans.models.agreement import Agreement, CostSheet, CostSheetConfirmation
 from loans.models.application import ApplicationStatusChange, LoanApplication
+from loans.models.books import BooksDifference
 from loans.models.business_day import BusinessDay, NightStepRun
 from loans.models.ledger import JournalEntry, Posting
 from loans.models.loan import Installment, Loan, LoanEvent, LoanStatusChange
 from loans.models.product import Merchant, Product, ProductVersion
+from loans.models.received_money import ReceivedMoney
 from loans.models.transfer import BankNotice, BankTransfer, MoneyCommand
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "ApplicationStatusChange",
     "BankNotice",
     "BankTransfer",
+    "BooksDifference",
     "BusinessDay",
     "CostSheet",
     "CostSheetConfirmation",
@@ -32,4 +35,5 @@ __all__ = [
     "Posting",
     "Product",
     "ProductVersion",
+    "ReceivedMoney",
 ]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext_lazy as _
 
 from loans.engine.events import (
@@ -69,6 +70,7 @@ REASON_LABELS = {
     **EVENT_LABELS,
     "BILLED": _("Installment due"),
     "AGED": _("A further day late"),
+    "REBUILT": _("Corrected after a check of the books"),
 }
 OPEN_STATUSES = (LoanStatus.ACTIVE, LoanStatus.OVERDUE)
 
@@ -135,6 +137,14 @@ class Loan(models.Model):
 
         verbose_name = _("loan")
         verbose_name_plural = _("loans")
+        permissions = [
+            ("record_money", _("Can book money received outside the rail, and refund credit")),
+            ("reverse_event", _("Can reverse an event of a loan")),
+            ("waive_amounts", _("Can waive what is billed on a loan")),
+            ("move_due_date", _("Can move a due date")),
+            ("handle_dispute", _("Can open and answer a dispute")),
+            ("charge_off_loan", _("Can write a loan off")),
+        ]
         indexes = [
             models.Index(fields=["borrower", "status"], name="loan_of_borrower"),
             models.Index(
@@ -239,6 +249,14 @@ class LoanEvent(AppendOnly):
         related_name="events",
         verbose_name=_("bank transfer"),
     )
+    command = models.OneToOneField(
+        "loans.MoneyCommand",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="event",
+        verbose_name=_("money command"),
+    )
     actor_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -250,7 +268,7 @@ class LoanEvent(AppendOnly):
     recorded_at = models.DateTimeField(_("recorded at"))
 
     class Meta(AppendOnly.Meta):
-        """Events of a loan are numbered; a transfer makes one event at most of each kind."""
+        """Events are numbered, reversed once; a transfer makes one at most of each kind."""
 
         verbose_name = _("event of a loan")
         verbose_name_plural = _("events of loans")
@@ -260,6 +278,11 @@ class LoanEvent(AppendOnly):
                 fields=["transfer", "kind"],
                 condition=Q(transfer__isnull=False),
                 name="loan_event_once_per_transfer",
+            ),
+            models.UniqueConstraint(
+                KeyTextTransform("of", "body"),
+                condition=Q(kind=Reversed.kind),
+                name="loan_event_reversed_once",
             ),
         ]
 

@@ -43,6 +43,15 @@ class CommandKind(models.TextChoices):
     """What a money command orders."""
 
     REPAYMENT = "REPAYMENT", _("Repayment")
+    RECORDED_REPAYMENT = "RECORDED_REPAYMENT", _("Money received outside the rail")
+    RECOVERY = "RECOVERY", _("Recovery")
+    REFUND = "REFUND", _("Refund of credit")
+    REVERSAL = "REVERSAL", _("Reversal")
+    WAIVER = "WAIVER", _("Waiver")
+    DUE_DATE_MOVE = "DUE_DATE_MOVE", _("Moved due date")
+    CHARGE_OFF = "CHARGE_OFF", _("Charge-off")
+    DISPUTE = "DISPUTE", _("Dispute")
+    DISPUTE_RESOLUTION = "DISPUTE_RESOLUTION", _("Answer to a dispute")
 
 
 class MoneyCommand(AppendOnly):
