@@ -6,6 +6,7 @@ transfer (money over the bank) and business_day (the night) stand beside them.
 
 from loans.models.agreement import Agreement, CostSheet, CostSheetConfirmation
 from loans.models.application import ApplicationStatusChange, LoanApplication
+from loans.models.autopay import AutopayDebit, AutopayEnd, AutopayMandate, AutopayNotice
 from loans.models.books import BooksDifference
 from loans.models.business_day import BusinessDay, NightStepRun
 from loans.models.ledger import JournalEntry, Posting
@@ -17,6 +18,10 @@ from loans.models.transfer import BankNotice, BankTransfer, MoneyCommand
 __all__ = [
     "Agreement",
     "ApplicationStatusChange",
+    "AutopayDebit",
+    "AutopayEnd",
+    "AutopayMandate",
+    "AutopayNotice",
     "BankNotice",
     "BankTransfer",
     "BooksDifference",

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loans.engine.lifecycle import TransferState
+from loans.engine.terms import PrepaymentEffect
 from loans.models.loan import Loan
 from zhixin.shared.fields import EncryptedTextField, MoneyField
 from zhixin.shared.models import AppendOnly
@@ -21,6 +22,11 @@ TRANSFER_STATE_LABELS = {
     TransferState.SENT: _("With the bank"),
     TransferState.SUCCEEDED: _("Done"),
     TransferState.FAILED: _("Not done"),
+}
+PREPAYMENT_LABELS = {
+    PrepaymentEffect.NEXT_INSTALLMENTS: _("Pays the next installments"),
+    PrepaymentEffect.SHORTEN_TERM: _("Shortens the term"),
+    PrepaymentEffect.LOWER_INSTALLMENT: _("Lowers the installments"),
 }
 
 
@@ -114,6 +120,10 @@ class BankTransfer(models.Model):
     direction = models.CharField(_("direction"), max_length=8, choices=TransferDirection)
     purpose = models.CharField(_("purpose"), max_length=16, choices=TransferPurpose)
     amount = MoneyField(_("amount"))
+    # The borrower's choice for what exceeds all that is due; empty leaves it to the terms.
+    prepayment = models.CharField(
+        _("what the surplus does"), max_length=20, choices=PREPAYMENT_LABELS, blank=True
+    )
     account_name = models.CharField(_("account holder"), max_length=120)
     card_number = EncryptedTextField(_("account"))
     card_last_four = models.CharField(_("account's last four digits"), max_length=4)
@@ -144,6 +154,10 @@ class BankTransfer(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="transfer_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(prepayment="") | Q(purpose=TransferPurpose.REPAYMENT),
+                name="transfer_prepayment_of_repayment",
+            ),
             models.UniqueConstraint(
                 fields=["loan"],
                 condition=Q(purpose=TransferPurpose.DISBURSEMENT) & ~Q(state=TransferState.FAILED),
