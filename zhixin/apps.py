@@ -12,4 +12,5 @@ class ZhixinConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the application; the sandbox's processes, which need no Django, never do."""
+        import zhixin.calendar_check  # noqa: PLC0415 - registers a check, so not earlier.
         import zhixin.celery  # noqa: F401, PLC0415 - it needs the settings, so not earlier.
