@@ -78,6 +78,8 @@ class TransferState(StrEnum):
     SENT = "SENT"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    # Done, then the other side sent the money back.
+    REVERSED = "REVERSED"
 
 
 class TransferEvent(StrEnum):
@@ -86,6 +88,9 @@ class TransferEvent(StrEnum):
     SEND = "SEND"
     SUCCEED = "SUCCEED"
     FAIL = "FAIL"
+    # The payer was quicker than our closing of the trade.
+    SUCCEED_LATE = "SUCCEED_LATE"
+    RETURN = "RETURN"
 
 
 TRANSFER_LIFECYCLE: Final = Lifecycle(
@@ -96,5 +101,7 @@ TRANSFER_LIFECYCLE: Final = Lifecycle(
         (TransferState.PENDING, TransferEvent.FAIL): TransferState.FAILED,
         (TransferState.SENT, TransferEvent.SUCCEED): TransferState.SUCCEEDED,
         (TransferState.SENT, TransferEvent.FAIL): TransferState.FAILED,
+        (TransferState.FAILED, TransferEvent.SUCCEED_LATE): TransferState.SUCCEEDED,
+        (TransferState.SUCCEEDED, TransferEvent.RETURN): TransferState.REVERSED,
     }
 )

@@ -13,6 +13,7 @@ from loans.models.ledger import JournalEntry, Posting
 from loans.models.loan import Installment, Loan, LoanEvent, LoanStatusChange
 from loans.models.product import Merchant, Product, ProductVersion
 from loans.models.received_money import ReceivedMoney
+from loans.models.reconciliation import BankBill, BankDifference, DifferenceStep
 from loans.models.transfer import BankNotice, BankTransfer, MoneyCommand
 
 __all__ = [
@@ -22,12 +23,15 @@ __all__ = [
     "AutopayEnd",
     "AutopayMandate",
     "AutopayNotice",
+    "BankBill",
+    "BankDifference",
     "BankNotice",
     "BankTransfer",
     "BooksDifference",
     "BusinessDay",
     "CostSheet",
     "CostSheetConfirmation",
+    "DifferenceStep",
     "Installment",
     "JournalEntry",
     "Loan",

@@ -22,6 +22,7 @@ TRANSFER_STATE_LABELS = {
     TransferState.SENT: _("With the bank"),
     TransferState.SUCCEEDED: _("Done"),
     TransferState.FAILED: _("Not done"),
+    TransferState.REVERSED: _("Done, then the money came back"),
 }
 PREPAYMENT_LABELS = {
     PrepaymentEffect.NEXT_INSTALLMENTS: _("Pays the next installments"),
@@ -43,6 +44,20 @@ class TransferPurpose(models.TextChoices):
     DISBURSEMENT = "DISBURSEMENT", _("Payout of the loan")
     REPAYMENT = "REPAYMENT", _("Repayment")
     REFUND = "REFUND", _("Refund of credit")
+
+
+class TransferChannel(models.TextChoices):
+    """By which way of the bank the money moves."""
+
+    CARD = "CARD", _("Bank card")
+    ALIPAY_PAGE = "ALIPAY_PAGE", _("Alipay on a computer")
+    ALIPAY_WAP = "ALIPAY_WAP", _("Alipay on a phone")
+    ALIPAY_REFUND = "ALIPAY_REFUND", _("Back to the Alipay payment")
+
+
+# The payer pays at the bank's own page; the order is known there once they have opened it.
+CASHIER_CHANNELS = (TransferChannel.ALIPAY_PAGE, TransferChannel.ALIPAY_WAP)
+SETTLED_STATES = (TransferState.SUCCEEDED, TransferState.FAILED, TransferState.REVERSED)
 
 
 class CommandKind(models.TextChoices):
@@ -119,14 +134,30 @@ class BankTransfer(models.Model):
     )
     direction = models.CharField(_("direction"), max_length=8, choices=TransferDirection)
     purpose = models.CharField(_("purpose"), max_length=16, choices=TransferPurpose)
+    channel = models.CharField(
+        _("way"), max_length=16, choices=TransferChannel, default=TransferChannel.CARD
+    )
     amount = MoneyField(_("amount"))
     # The borrower's choice for what exceeds all that is due; empty leaves it to the terms.
     prepayment = models.CharField(
         _("what the surplus does"), max_length=20, choices=PREPAYMENT_LABELS, blank=True
     )
-    account_name = models.CharField(_("account holder"), max_length=120)
-    card_number = EncryptedTextField(_("account"))
-    card_last_four = models.CharField(_("account's last four digits"), max_length=4)
+    # Empty where the payer chooses the account at the bank's page.
+    account_name = models.CharField(_("account holder"), max_length=120, blank=True)
+    card_number = EncryptedTextField(_("account"), blank=True)
+    card_last_four = models.CharField(_("account's last four digits"), max_length=4, blank=True)
+    refund_of = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="refunds",
+        verbose_name=_("payment that is refunded"),
+    )
+    expires_at = models.DateTimeField(_("can be paid until"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(
+        _("the payer turned to another payment at"), null=True, blank=True
+    )
     state = models.CharField(
         _("state"), max_length=12, choices=TRANSFER_STATE_LABELS, default=TransferState.PENDING
     )
@@ -137,6 +168,7 @@ class BankTransfer(models.Model):
     created_at = models.DateTimeField(_("asked for at"))
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+    bank_date = models.DateField(_("day of the bank's bill"), null=True, blank=True)
 
     objects: ClassVar[BankTransferManager[BankTransfer]] = BankTransferManager()
 
@@ -160,13 +192,29 @@ class BankTransfer(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["loan"],
-                condition=Q(purpose=TransferPurpose.DISBURSEMENT) & ~Q(state=TransferState.FAILED),
+                condition=Q(purpose=TransferPurpose.DISBURSEMENT)
+                & ~Q(state__in=[TransferState.FAILED, TransferState.REVERSED]),
                 name="transfer_pays_out_once",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=[TransferState.SUCCEEDED, TransferState.FAILED])
-                ^ Q(settled_at__isnull=True),
+                condition=Q(state__in=SETTLED_STATES) ^ Q(settled_at__isnull=True),
                 name="transfer_settled_has_instant",
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=CASHIER_CHANNELS) ^ Q(expires_at__isnull=True),
+                name="transfer_cashier_expires",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True) | Q(channel__in=CASHIER_CHANNELS),
+                name="transfer_withdrawn_cashier",
+            ),
+            models.CheckConstraint(
+                condition=Q(channel=TransferChannel.ALIPAY_REFUND) ^ Q(refund_of__isnull=True),
+                name="transfer_refund_has_payment",
+            ),
+            models.CheckConstraint(
+                condition=~Q(channel=TransferChannel.CARD) | ~Q(card_last_four=""),
+                name="transfer_card_has_number",
             ),
         ]
 
@@ -182,6 +230,8 @@ class NoticeVerdict(models.TextChoices):
     DUPLICATE = "DUPLICATE", _("Known already")
     CONFLICT = "CONFLICT", _("Contradicts what is known")
     UNMATCHED = "UNMATCHED", _("No such transfer")
+    LATE = "LATE", _("Came after it was closed; applied")
+    RETURNED = "RETURNED", _("The money came back")
 
 
 class BankNotice(AppendOnly):
