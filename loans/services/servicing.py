@@ -12,7 +12,14 @@ from collections.abc import Callable
 
 from loans.engine.events import Disbursed, Event
 from loans.engine.state import InstallmentState, LoanState
-from loans.models import BankTransfer, Installment, Loan, LoanEvent, LoanStatusChange
+from loans.models import (
+    BankTransfer,
+    Installment,
+    Loan,
+    LoanEvent,
+    LoanStatusChange,
+    MoneyCommand,
+)
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
@@ -45,6 +52,7 @@ def record_event(
     at: datetime.datetime,
     reason: str = "",
     transfer: BankTransfer | None = None,
+    command: MoneyCommand | None = None,
 ) -> LoanEvent:
     """Append the event that `make_event(event_id, sequence)` returns, and refresh the loan.
 
@@ -63,6 +71,7 @@ def record_event(
         body=event.to_json(),
         reason=reason,
         transfer=transfer,
+        command=command,
         actor_user_id=actor.user_id,
         actor_label=actor.label,
         recorded_at=at,
