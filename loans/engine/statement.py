@@ -1,0 +1,371 @@
+"""A statement of account: what was owed, what moved it, and what is owed, by bucket.
+
+Derived from folds alone: each line is the difference of two folds, one before and one after what
+the line tells, so that opening + Σ lines = closing to the cent. Only effective dates matter: a
+repayment that was reversed stands in it twice, when it came and when it was taken back.
+See docs/formulas/statement.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from loans.engine.day_count import span_units
+from loans.engine.events import Event, Reversed, effective_order
+from loans.engine.ledger import LedgerAccount
+from loans.engine.servicing import replay
+from loans.engine.state import (
+    Buckets,
+    InstallmentState,
+    Line,
+    LoanState,
+    RepaymentAllocation,
+    Span,
+)
+from loans.engine.terms import LoanTerms
+from zhixin.shared.money import MINOR_UNITS, Money
+
+_DAY: Final = dt.timedelta(days=1)
+_PLACES: Final = Decimal("1e-8")
+
+
+class StatementInvariantError(Exception):
+    """The lines of a statement do not lead from its opening to its closing."""
+
+
+class LineKind(StrEnum):
+    """What a line tells."""
+
+    BILLED = "BILLED"
+    LATE_CHARGE = "LATE_CHARGE"
+    CREDIT_USED = "CREDIT_USED"
+    INTEREST_TO_DATE = "INTEREST_TO_DATE"
+    EVENT = "EVENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What is owed by bucket, as billed: interest that accrues since the last due date is not in.
+
+    `credit` is money of the borrower that is held; `total` is what is owed less it. Also a change
+    of these, then any part may be negative.
+    """
+
+    principal: Money
+    interest: Money
+    fees: Money
+    penalty: Money
+    credit: Money
+
+    @property
+    def total(self) -> Money:
+        """Return principal, interest, fees and penalty less the credit."""
+        return self.principal + self.interest + self.fees + self.penalty - self.credit
+
+    def __add__(self, other: Position) -> Position:
+        """Return the sum by bucket."""
+        return Position(
+            principal=self.principal + other.principal,
+            interest=self.interest + other.interest,
+            fees=self.fees + other.fees,
+            penalty=self.penalty + other.penalty,
+            credit=self.credit + other.credit,
+        )
+
+    def __sub__(self, other: Position) -> Position:
+        """Return the difference by bucket."""
+        return Position(
+            principal=self.principal - other.principal,
+            interest=self.interest - other.interest,
+            fees=self.fees - other.fees,
+            penalty=self.penalty - other.penalty,
+            credit=self.credit - other.credit,
+        )
+
+
+_ZERO: Final = Money(0)
+NO_CHANGE: Final = Position(
+    principal=_ZERO, interest=_ZERO, fees=_ZERO, penalty=_ZERO, credit=_ZERO
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementLine:
+    """One line: what happened on `date`, how it changed the position, and the position after it.
+
+    Attributes:
+        number: of the installment that was billed.
+        asked: what the installment asks for, as billed.
+        event: of a line of kind EVENT or INTEREST_TO_DATE.
+        allocation: where a repayment went, as it stood when it was received.
+        because: lines that re-add to the interest of a billed installment, or to a late charge.
+    """
+
+    date: dt.date
+    kind: LineKind
+    change: Position
+    balance: Position
+    number: int | None = None
+    asked: Buckets | None = None
+    event: Event | None = None
+    allocation: RepaymentAllocation | None = None
+    because: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """The account from `start` through `end`, both included. `state` is the fold on `end`."""
+
+    start: dt.date
+    end: dt.date
+    opening: Position
+    lines: tuple[StatementLine, ...]
+    closing: Position
+    state: LoanState
+
+    def moved(self, kind: LineKind) -> Position:
+        """Return the sum of the changes by lines of `kind`."""
+        change = NO_CHANGE
+        for line in self.lines:
+            if line.kind is kind:
+                change += line.change
+        return change
+
+
+def position_of(state: LoanState) -> Position:
+    """Return what is owed in `state` by bucket, and the credit held.
+
+    Ties with the journal: principal, interest, fees and penalty are the receivables' balances
+    until a charge-off, which takes the asset off the books but not the debt off the borrower.
+    """
+    return Position(
+        principal=state.due_now.principal + state.unbilled.principal,
+        interest=state.due_now.interest + state.unbilled.interest - state.accrued_interest,
+        fees=state.due_now.fees + state.unbilled.fees,
+        penalty=state.due_now.penalty + state.unbilled.penalty,
+        credit=state.prepaid + state.overpaid,
+    )
+
+
+def statement(
+    terms: LoanTerms, events: Iterable[Event], *, start: dt.date, end: dt.date
+) -> Statement:
+    """Return the statement of account from `start` through `end`.
+
+    Raises ValueError when `end` is before `start`, StatementInvariantError when the lines do not
+    lead from opening to closing.
+    """
+    if end < start:
+        raise ValueError("A statement ends no earlier than it starts.")
+    ordered = _in_order(events)
+    applied = [event for day, event in ordered if day < start]
+    now = replay(terms, applied, start - _DAY)
+    opening = balance = position_of(now)
+    lines: list[StatementLine] = []
+    while now.as_of < end:
+        day = _next_day(now, ordered, end=end)
+        steps = [_Step(later=replay(terms, applied, day))]
+        for event in [event for on, event in ordered if on == day]:
+            applied.append(event)
+            steps.append(_Step(later=replay(terms, applied, day), event=event))
+        for step in steps:
+            for line in _lines_of(now, step, balance, terms):
+                balance = line.balance
+                lines.append(line)
+            now = step.later
+    closing = position_of(now)
+    if balance != closing:
+        raise StatementInvariantError(f"The lines lead to {balance}, the fold to {closing}.")
+    return Statement(
+        start=start, end=end, opening=opening, lines=tuple(lines), closing=closing, state=now
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A fold after days have passed, or after `event`."""
+
+    later: LoanState
+    event: Event | None = None
+
+
+def _in_order(events: Iterable[Event]) -> list[tuple[dt.date, Event]]:
+    """Return each event with the day on which it first counts; a reversal after its target."""
+    known = sorted(events, key=effective_order)
+    days = {event.event_id: event.effective_date for event in known}
+    dated = [
+        (max(event.effective_date, days[event.of]) if isinstance(event, Reversed) else None, event)
+        for event in known
+    ]
+    ordered = [(day or event.effective_date, event) for day, event in dated]
+    return sorted(
+        ordered,
+        key=lambda pair: (pair[0], isinstance(pair[1], Reversed), *effective_order(pair[1])),
+    )
+
+
+def _next_day(now: LoanState, ordered: list[tuple[dt.date, Event]], *, end: dt.date) -> dt.date:
+    """Return the next day with something to tell: a due date of the plan in force, or an event."""
+    days = [row.due_date for row in now.installments] + [day for day, _ in ordered]
+    return min((day for day in days if now.as_of < day < end), default=end)
+
+
+def _lines_of(
+    now: LoanState, step: _Step, balance: Position, terms: LoanTerms
+) -> Iterator[StatementLine]:
+    if step.event is None:
+        return _lines_of_time(now, step.later, balance, terms)
+    return _lines_of_event(now, step.later, step.event, balance)
+
+
+def _charged(state: LoanState) -> tuple[int, int, int]:
+    """Return all interest, fees and penalty that were ever charged, in cents."""
+    return (
+        -state.balances[LedgerAccount.INTEREST_INCOME].cents,
+        -state.balances[LedgerAccount.FEE_INCOME].cents,
+        -state.balances[LedgerAccount.PENALTY_INCOME].cents,
+    )
+
+
+def _charged_between(now: LoanState, later: LoanState) -> Position:
+    interest, fees, penalty = (
+        Money(after - before) for before, after in zip(_charged(now), _charged(later), strict=True)
+    )
+    return replace(NO_CHANGE, interest=interest, fees=fees, penalty=penalty)
+
+
+def _lines_of_time(
+    now: LoanState, later: LoanState, balance: Position, terms: LoanTerms
+) -> Iterator[StatementLine]:
+    """Yield what the days after `now`, through `later`, did by themselves."""
+    day, change = later.as_of, position_of(later) - position_of(now)
+    charged = _charged_between(now, later)
+    if charged.penalty:
+        part = replace(NO_CHANGE, penalty=charged.penalty)
+        balance += part
+        yield StatementLine(
+            date=day,
+            kind=LineKind.LATE_CHARGE,
+            change=part,
+            balance=balance,
+            because=_late_charge_lines(now, later, terms),
+        )
+    for row, part in _billed_between(now, later, charged):
+        balance += part
+        yield StatementLine(
+            date=row.due_date,
+            kind=LineKind.BILLED,
+            change=part,
+            balance=balance,
+            number=row.number,
+            asked=_asked(now, row),
+            because=later.explain(f"installment.{row.number}.interest"),
+        )
+    used = change - charged
+    if used != NO_CHANGE:
+        yield StatementLine(
+            date=day, kind=LineKind.CREDIT_USED, change=used, balance=balance + used
+        )
+
+
+def _billed_between(
+    now: LoanState, later: LoanState, charged: Position
+) -> Iterator[tuple[InstallmentState, Position]]:
+    """Yield the newly billed installments with the interest and fees that each added."""
+    known = {row.number for row in now.installments if row.billed}
+    rows = [row for row in later.installments if row.billed and row.number not in known]
+    rest = replace(charged, penalty=_ZERO)
+    for row in rows[:-1]:
+        part = replace(NO_CHANGE, interest=row.due.interest - row.carried_interest)
+        rest -= part
+        yield row, part
+    if rows:
+        yield rows[-1], rest
+
+
+def _asked(now: LoanState, row: InstallmentState) -> Buckets:
+    """Return what an installment asks for when it is billed: not what was repaid before."""
+    before = next((each for each in now.installments if each.number == row.number), None)
+    early = before.paid.principal if before is not None else _ZERO
+    return replace(row.due, principal=row.due.principal - early, penalty=row.kept_penalty)
+
+
+def _lines_of_event(
+    now: LoanState, later: LoanState, event: Event, balance: Position
+) -> Iterator[StatementLine]:
+    """Yield what an event did; what it made due by closing the running period stands apart."""
+    day, change = later.as_of, position_of(later) - position_of(now)
+    charged = _charged_between(now, later)
+    if isinstance(event, Reversed):
+        charged = NO_CHANGE
+    if charged.interest.cents > 0:
+        part = replace(NO_CHANGE, interest=charged.interest)
+        change -= part
+        balance += part
+        yield StatementLine(
+            date=day,
+            kind=LineKind.INTEREST_TO_DATE,
+            change=part,
+            balance=balance,
+            event=event,
+            because=_interest_to_date_lines(now, charged.interest),
+        )
+    yield StatementLine(
+        date=day,
+        kind=LineKind.EVENT,
+        change=change,
+        balance=balance + change,
+        event=event,
+        allocation=next((r for r in later.repayments if r.event_id == event.event_id), None),
+    )
+
+
+def _interest_to_date_lines(now: LoanState, whole: Money) -> tuple[Line, ...]:
+    lines = now.explain("accrued_interest")
+    return lines if whole == now.accrued_interest else ()
+
+
+def _late_charge_lines(now: LoanState, later: LoanState, terms: LoanTerms) -> tuple[Line, ...]:
+    """Return the late charge of the days after `now`, by installment, re-adding to the cent."""
+    before = {row.number: row for row in now.installments}
+    lines: list[Line] = []
+    for row in later.installments:
+        earlier = before.get(row.number)
+        charged = row.due.penalty - row.kept_penalty
+        if earlier is not None:
+            charged -= earlier.due.penalty - earlier.kept_penalty
+        spans = [
+            _line_after(row, span, now.as_of, terms)
+            for span in row.penalty_spans
+            if span.end > now.as_of
+        ]
+        gap = charged.amount - sum((line.amount for line in spans), Decimal(0))
+        lines += spans
+        if gap:
+            lines.append(Line(amount=gap, rule="ROUNDING", text_key="rounding", number=row.number))
+    return tuple(lines)
+
+
+def _line_after(row: InstallmentState, span: Span, day: dt.date, terms: LoanTerms) -> Line:
+    """Return the late charge of the part of the span that lies after `day`."""
+    start, units = span.start, span.units
+    if start < day:
+        start, units = day, span_units(terms.day_count, day, span.end)
+    amount = Decimal(span.base_cents * units) * row.penalty_rate
+    amount = (amount / (row.penalty_units_a_year * MINOR_UNITS)).quantize(_PLACES)
+    return Line(
+        amount=amount,
+        rule="PENALTY",
+        text_key="penalty_on_overdue_principal",
+        base=Money(span.base_cents),
+        rate=row.penalty_rate,
+        days=(span.end - start).days,
+        start=start,
+        end=span.end,
+        number=row.number,
+    )
