@@ -18,7 +18,11 @@ from loans.engine.terms import DayCount, LoanTerms
 
 
 class Fold:
-    """A loan in the middle of its fold. `cursor` is the day through which it is accrued."""
+    """A loan in the middle of its fold. `cursor` is the day through which it is accrued.
+
+    `event_id` is the event that is being applied, `base_event` the one that last changed what
+    interest counts on.
+    """
 
     def __init__(self, terms: LoanTerms) -> None:
         """Start before the disbursement."""
@@ -46,6 +50,11 @@ class Fold:
         self.highest_number = 0
         self.repaid_early = False
         self.projecting = False
+        self.event_id = ""
+        self.base_event = ""
+        self.waivers: list[tuple[str, int | None, int, int, bool]] = []
+        self.closings: dict[int, str] = {}
+        self.refunds: list[tuple[str, str | None, int]] = []
 
     @property
     def plan(self) -> Plan:
@@ -135,6 +144,8 @@ class Fold:
             part = min(amount, owed[index])
             if part:
                 row.paid[index] += part
+                if index == PRINCIPAL:
+                    row.principal_event = event_id
                 owed[index] -= part
                 amount -= part
                 if parts is not None:
@@ -154,6 +165,7 @@ class Fold:
         row.paid[PRINCIPAL] += part
         self.unbilled -= part
         self.repaid_early = True
+        self.note_base(event_id)
         self.parts_of(event_id, row.number)[PRINCIPAL] += part
         self.count_recovered(part)
 
@@ -170,8 +182,14 @@ class Fold:
         """Hold money for the borrower."""
         self.credit.append((event_id, day, amount))
         self.credit_total += amount
+        self.note_base(event_id)
         if self.queue:
             self.repaid_early = True
+
+    def note_base(self, event_id: str) -> None:
+        """Note that the event changed what interest counts on; a flat charge has its own base."""
+        if not self.plan.flat_base:
+            self.base_event = event_id
 
     def take_credit(self, amount: int) -> None:
         """Remove `amount` of credit, the oldest first."""
@@ -196,10 +214,17 @@ class Fold:
         if not self.projecting:
             self.note_closing(self.cursor)
 
-    def count_waived(self, bucket: int, amount: int) -> None:
-        """Add to what was forgiven; after a charge-off the loss has it already."""
-        if self.charged_off_on is None:
+    def count_waived(self, bucket: int, amount: int, *, number: int | None) -> None:
+        """Add to what was forgiven of installment `number`, or of what a plan takes over (None).
+
+        After a charge-off the loss has it already.
+        """
+        if not amount:
+            return
+        counted = self.charged_off_on is None
+        if counted:
             self.waived[bucket] += amount
+        self.waivers.append((self.event_id, number, bucket, amount, counted))
 
     def note_closing(self, day: dt.date) -> None:
         """Note the day on which nothing is left to pay."""

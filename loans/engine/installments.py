@@ -44,6 +44,7 @@ class Plan:
     interest_free_until: dt.date | None
     flat_base: int
     flat_rows: list[int]
+    event_id: str
 
     @property
     def penalty_scale(self) -> tuple[int, int]:
@@ -56,6 +57,7 @@ class Row:
     """One installment while the fold works on it."""
 
     __slots__ = (
+        "amortization",
         "billed",
         "carried_fees",
         "carried_interest",
@@ -78,6 +80,7 @@ class Row:
         "penalty_units",
         "plan",
         "principal",
+        "principal_event",
         "scale",
         "settled_late",
         "settled_penalty",
@@ -137,6 +140,8 @@ class Row:
         self.paid_on: dt.date | None = None
         self.settled_late = 0
         self.fenced_since: dt.date | None = None
+        self.amortization: Amortization | None = None
+        self.principal_event = plan.event_id
 
     def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
         """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""

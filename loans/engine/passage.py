@@ -44,7 +44,7 @@ def _accrue_interest(fold: Fold, day: dt.date) -> None:
         return
     units = span_units(fold.day_count, start, day)
     row.units += base * units
-    _note_span(fold, row.spans, Span(base, start, day, units))
+    _note_span(fold, row.spans, Span(base, start, day, units, fold.base_event))
 
 
 def _interest_base(fold: Fold, plan: Plan) -> int:
@@ -65,16 +65,20 @@ def _accrue_penalty(fold: Fold, day: dt.date) -> None:
         if start < day:
             units = span_units(fold.day_count, start, day)
             row.penalty_units += base * units
-            _note_span(fold, row.penalty_spans, Span(base, start, day, units))
+            span = Span(base, start, day, units, row.principal_event)
+            _note_span(fold, row.penalty_spans, span)
 
 
 def _note_span(fold: Fold, spans: list[Span], span: Span) -> None:
     """Add the span, or lengthen the last one when it goes on at the same base."""
-    last = spans[-1] if spans and not fold.projecting else None
-    if last is not None and last.base_cents == span.base_cents and last.end == span.start:
-        spans[-1] = Span(span.base_cents, last.start, span.end, last.units + span.units)
-    else:
-        spans.append(span)
+    if spans and not fold.projecting:
+        last = spans[-1]
+        if last.base_cents == span.base_cents and last.end == span.start:
+            spans[-1] = Span(
+                last.base_cents, last.start, span.end, last.units + span.units, last.event_id
+            )
+            return
+    spans.append(span)
 
 
 def _own_interest(fold: Fold, row: Row) -> int:
@@ -89,6 +93,7 @@ def _bill(fold: Fold, row: Row) -> None:
     principal = row.plan.amortization.principal_due(
         number=row.index, balance=fold.unbilled, interest=own
     )
+    row.amortization = row.plan.amortization
     row.principal = principal + row.early
     row.interest = own + row.carried_interest
     row.fees = row.fee + row.carried_fees
@@ -116,8 +121,9 @@ def close_running(fold: Fold, day: dt.date) -> None:
     row = fold.queue[0]
     own = row.accrued()
     row.principal = fold.unbilled + row.early
-    row.interest = own + sum(each.carried_interest for each in fold.queue)
-    row.fees = sum(each.carried_fees for each in fold.queue)
+    row.carried_interest = sum(each.carried_interest for each in fold.queue)
+    row.carried_fees = row.fees = sum(each.carried_fees for each in fold.queue)
+    row.interest = own + row.carried_interest
     row.kept_penalty = sum(each.kept_penalty for each in fold.queue)
     fold.recognized_interest += own
     fold.unbilled = 0
@@ -125,6 +131,7 @@ def close_running(fold: Fold, day: dt.date) -> None:
     fold.rows = [each for each in fold.rows if id(each) not in gone]
     fold.queue.clear()
     row.payable_through = max(row.payable_through, day)
+    fold.closings[row.number] = fold.event_id
     fold.open_row(row)
 
 

@@ -64,6 +64,7 @@ def _lower_installments(fold: Fold, part: int) -> None:
         before = fold.unbilled + part
         level = round_ratio(level * fold.unbilled, before, rounding=fold.rounding)
         plan.flat_base = round_ratio(plan.flat_base * fold.unbilled, before, rounding=fold.rounding)
+        fold.base_event = fold.event_id
         plan.flat_rows = [
             round_ratio(charge * fold.unbilled, before, rounding=fold.rounding)
             for charge in plan.flat_rows
@@ -75,16 +76,28 @@ def refund(fold: Fold, amount: int, day: dt.date) -> None:
     """Pay credit back; what exceeds the credit is principal owed again."""
     fold.refunded += amount
     from_credit = min(amount, fold.credit_total)
+    _note_refund(fold, from_credit)
     fold.take_credit(from_credit)
+    fold.note_base(fold.event_id)
     excess = amount - from_credit
     if not excess:
         return
+    fold.refunds.append((fold.event_id, None, excess))
     fold.unbilled += excess
     fold.closed_on = None
     if fold.charged_off_on is not None:
         fold.loss[PRINCIPAL] += excess
     if not fold.queue:
         _lay_out_again(fold, day)
+
+
+def _note_refund(fold: Fold, amount: int) -> None:
+    """Note whose credit is paid back, the oldest first."""
+    for event_id, _, held in fold.credit:
+        part = min(held, amount)
+        if part:
+            fold.refunds.append((fold.event_id, event_id, part))
+        amount -= part
 
 
 def _lay_out_again(fold: Fold, day: dt.date) -> None:
@@ -97,6 +110,7 @@ def _lay_out_again(fold: Fold, day: dt.date) -> None:
         amortization=replace(fold.plan.amortization, count=1, method=Method.INTEREST_ONLY),
         flat_base=0,
         flat_rows=[],
+        event_id=fold.event_id,
     )
     fold.plans.append(plan)
     fold.lay_out(plan, day, [due_date], [units])
@@ -111,8 +125,10 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
             late = row.days_late(day)
             row.waived[bucket] += part
             rest -= part
+            if part and bucket == PRINCIPAL:
+                row.principal_event = fold.event_id
             if part and not row.owes_more_than_penalty():
                 row.settled_late = late
-        fold.count_waived(bucket, amount - rest)
+            fold.count_waived(bucket, part, number=row.number)
     fold.prune()
     fold.note_closing(day)

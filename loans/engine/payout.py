@@ -52,7 +52,9 @@ def disburse(fold: Fold, day: dt.date) -> None:
             if terms.method is Method.FLAT
             else []
         ),
+        event_id=fold.event_id,
     )
+    fold.base_event = fold.event_id
     fold.plans.append(plan)
     fee = terms.fees.installment_cents(terms.principal, terms.rounding)
     fold.lay_out(plan, terms.disbursement_date, dates, units, fee=fee)

@@ -63,8 +63,8 @@ def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, in
     _retire_queue(fold, day)
     waived_interest = min(change.waived_interest.cents, interest)
     waived_penalty = min(change.waived_penalty.cents, kept)
-    fold.count_waived(INTEREST, waived_interest)
-    fold.count_waived(PENALTY, waived_penalty)
+    fold.count_waived(INTEREST, waived_interest, number=None)
+    fold.count_waived(PENALTY, waived_penalty, number=None)
     return interest - waived_interest, fees, kept - waived_penalty
 
 
@@ -123,8 +123,10 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
         interest_free_until=change.interest_free_until,
         flat_base=0,
         flat_rows=[],
+        event_id=fold.event_id,
     )
     fold.plans.append(plan)
+    fold.base_event = fold.event_id
     fold.lay_out(plan, day, dates, units)
     _settle_plan_rule(fold, plan, principal)
 

@@ -136,6 +136,7 @@ def _reversed_ids(events: Sequence[Event], as_of: dt.date) -> frozenset[str]:
 
 def _apply(fold: Fold, event: Event) -> None:
     if isinstance(event, Disbursed):
+        fold.event_id = event.event_id
         _disburse(fold, event)
         return
     if not fold.plans:
@@ -146,6 +147,7 @@ def _apply(fold: Fold, event: Event) -> None:
         )
     day = event.effective_date
     advance(fold, day)
+    fold.event_id = event.event_id
     match event:
         case Repaid():
             repay(fold, event.event_id, event.amount.cents, day, event.prepayment)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
+from loans.engine.events import Event
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.schedule import Amortization
 from zhixin.shared.money import MINOR_UNITS, Money
 
 
@@ -56,14 +58,17 @@ _PER_UNIT: Final = Context(prec=40)
 NOTHING: Final = Buckets(principal=_ZERO, interest=_ZERO, fees=_ZERO, penalty=_ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Days (after `start`, through `end`) at one base in cents; `units` as the day count says."""
+class Span(NamedTuple):
+    """Days (after `start`, through `end`) at one base in cents; `units` as the day count says.
+
+    `event_id` is the event that last changed the base, beside the schedule's own installments.
+    """
 
     base_cents: int
     start: dt.date
     end: dt.date
     units: int
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,10 @@ class InstallmentState:
         interest_spans, penalty_spans: the days and bases that the amounts come from.
         interest_rate, penalty_rate: yearly rates of those spans.
         interest_scale, penalty_units_a_year: what a unit of a span is, as a part of a year.
-        carried_interest: part of the interest that an earlier plan left, which bears none itself.
+        carried_interest, carried_fees: parts that an earlier plan left, which bear no interest.
+        kept_penalty: part of the penalty that an earlier plan left, which grows no more.
+        amortization: the rule that gave the principal; None where the rest was called or repaid.
+        plan_event: the payout or plan change that laid the installment out.
     """
 
     number: int
@@ -107,7 +115,10 @@ class InstallmentState:
     interest_scale: tuple[int, int]
     penalty_units_a_year: int
     carried_interest: Money
+    carried_fees: Money
     kept_penalty: Money
+    amortization: Amortization | None
+    plan_event: str
 
     @property
     def interest_per_unit(self) -> Decimal:
@@ -164,6 +175,28 @@ class RepaymentAllocation:
     parts: tuple[AllocationPart, ...]
     credit: Money
     reversed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaivedPart:
+    """What an event forgave: of installment `number`, or of what a plan took over (None).
+
+    `counted` is False after a charge-off, whose loss has the amount already.
+    """
+
+    event_id: str
+    number: int | None
+    amount: Buckets
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundedPart:
+    """What a refund paid back: credit that `of` had left, or principal lent again (None)."""
+
+    event_id: str
+    of: str | None
+    amount: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +262,10 @@ class LoanState:
             adds, unrounded.
         prepaid: money held against the next installments. overpaid: credit on a closed loan.
         balances: what the journal should hold; debits positive; sums to zero.
+        plan_events: the payout, then each plan change that took effect.
+        closings: which event called the rest of the loan in which installment, before its date.
+        waivers, refunds: which event forgave or paid back what, in order.
+        events: what the state was folded from, in no order that counts.
     """
 
     as_of: dt.date
@@ -258,6 +295,11 @@ class LoanState:
     plan_number: int
     repayments: tuple[RepaymentAllocation, ...]
     balances: Mapping[LedgerAccount, Money]
+    plan_events: tuple[str, ...]
+    closings: Mapping[int, str]
+    waivers: tuple[WaivedPart, ...]
+    refunds: tuple[RefundedPart, ...]
+    events: tuple[Event, ...] = field(compare=False, repr=False)
 
     @property
     def running(self) -> InstallmentState | None:

@@ -24,13 +24,16 @@ from loans.engine.state import (
     InstallmentState,
     LoanState,
     NextDue,
+    RefundedPart,
     RepaymentAllocation,
     StateTotals,
+    WaivedPart,
 )
 from zhixin.shared.money import Money
 
 _UNROUNDED: Final = Context(prec=40)
 _CENTS: Final = Decimal(100)
+_ZERO: Final = Money(0)
 _OBSERVATION_DAYS: Final = 365
 
 
@@ -94,6 +97,34 @@ def state_of(
         plan_number=plan.number if plan else 0,
         repayments=allocations,
         balances=balances,
+        plan_events=_plan_events(fold),
+        closings=dict(fold.closings),
+        waivers=_waivers(fold),
+        refunds=tuple(
+            RefundedPart(event_id=event_id, of=of, amount=Money(amount))
+            for event_id, of, amount in fold.refunds
+        ),
+        events=tuple(events),
+    )
+
+
+def _plan_events(fold: Fold) -> tuple[str, ...]:
+    """Return the event of each plan number; a plan that goes on after a refund keeps its first."""
+    found: dict[int, str] = {}
+    for plan in fold.plans:
+        found.setdefault(plan.number, plan.event_id)
+    return tuple(found.values())
+
+
+def _waivers(fold: Fold) -> tuple[WaivedPart, ...]:
+    return tuple(
+        WaivedPart(
+            event_id=event_id,
+            number=number,
+            amount=_buckets([amount if index == bucket else 0 for index in range(4)]),
+            counted=counted,
+        )
+        for event_id, number, bucket, amount, counted in fold.waivers
     )
 
 
@@ -255,8 +286,11 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
         penalty_rate=row.plan.penalty_rate,
         interest_scale=row.scale,
         penalty_units_a_year=UNITS_A_YEAR[row.plan.terms.day_count],
-        carried_interest=Money(row.carried_interest),
-        kept_penalty=Money(row.kept_penalty),
+        carried_interest=Money(row.carried_interest) if row.carried_interest else _ZERO,
+        carried_fees=Money(row.carried_fees) if row.carried_fees else _ZERO,
+        kept_penalty=Money(row.kept_penalty) if row.kept_penalty else _ZERO,
+        amortization=row.amortization,
+        plan_event=row.plan.event_id,
     )
 
 
