@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 
 from loans.engine.events import Disbursed, Event
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
 from loans.models import (
     BankTransfer,
@@ -23,6 +24,7 @@ from loans.models import (
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
+from zhixin.shared.jobs import enqueue_after_commit
 from zhixin.shared.money import Money
 
 PROJECTED_FIELDS = (
@@ -125,6 +127,8 @@ def _change_status(
         actor_label=actor.label,
         recorded_at=at,
     )
+    if state.status == LoanStatus.OVERPAID:
+        enqueue_after_commit("loans.refund_closed_loan", loan_id=loan.pk)
 
 
 def project(loan: Loan, state: LoanState) -> None:
