@@ -18,7 +18,8 @@ from loans.adapters.bank import (
 )
 from loans.models import BankTransfer
 from loans.models.transfer import TransferDirection
-from loans.services import business_day, notices, transfers
+from loans.selectors.business_day import business_date
+from loans.services import business_day, notices, refunds, transfers
 from loans.services.transfers import BankWord, Outcome, TransferOrder
 from zhixin.shared import clock
 from zhixin.shared.actor import NIGHT
@@ -118,6 +119,12 @@ def _chase(transfer: BankTransfer) -> None:
 def tell_borrower_of_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN401
     """Tell the borrower what became of a payout or a repayment."""
     notices.tell_borrower_of_transfer(transfer_id=transfer_id, at=clock.now())
+
+
+@shared_task(name="loans.refund_closed_loan")
+def refund_closed_loan(*, loan_id: int, **_later: Any) -> None:  # noqa: ANN401 - deploy skew.
+    """Order the credit of a loan that was paid too much back to its borrower."""
+    refunds.refund_closed_loan(loan_id=loan_id, business_date=business_date(), at=clock.now())
 
 
 @shared_task(name="loans.close_due_days")
