@@ -15,11 +15,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from loans.engine.events import Disbursed, Event, Refunded, Repaid
+from loans.engine.events import Disbursed, Event, Recovered, Refunded, Repaid
 from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferState
 from loans.models import BankNotice, BankTransfer, Loan
+from loans.models.loan import OPEN_STATUSES
 from loans.models.transfer import NoticeVerdict, TransferPurpose
 from loans.selectors.business_day import business_date as current_business_date
+from loans.selectors.servicing import events_of
+from loans.services.received_money import was_charged_off
 from loans.services.servicing import record_event
 from zhixin.shared.actor import BANK, Actor
 from zhixin.shared.jobs import enqueue_after_commit
@@ -189,14 +192,10 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
         if transfer.purpose == TransferPurpose.DISBURSEMENT
         else transfer.effective_date
     )
-    kinds: dict[TransferPurpose, type[Disbursed | Repaid | Refunded]] = {
-        TransferPurpose.DISBURSEMENT: Disbursed,
-        TransferPurpose.REPAYMENT: Repaid,
-        TransferPurpose.REFUND: Refunded,
-    }
+    kind = _event_kind(transfer, effective)
 
     def make_event(event_id: str, sequence: int) -> Event:
-        return kinds[TransferPurpose(transfer.purpose)](
+        return kind(
             event_id=event_id,
             sequence=sequence,
             effective_date=effective,
@@ -213,7 +212,23 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
     )
 
 
+def _event_kind(
+    transfer: BankTransfer, effective: datetime.date
+) -> type[Disbursed | Repaid | Recovered | Refunded]:
+    if transfer.purpose == TransferPurpose.DISBURSEMENT:
+        return Disbursed
+    if transfer.purpose == TransferPurpose.REFUND:
+        return Refunded
+    # Only a loan that is not open any more can have been written off.
+    loan = transfer.loan
+    if loan.status not in OPEN_STATUSES and was_charged_off(events_of(loan), on=effective):
+        return Recovered
+    return Repaid
+
+
 def _actor_of(transfer: BankTransfer) -> Actor:
     if transfer.command is None:
         return BANK
+    if transfer.purpose == TransferPurpose.REFUND:
+        return transfer.command.owner.as_actor()
     return Actor(user_id=transfer.command.owner_id, label="borrower")
