@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
@@ -81,7 +82,7 @@ def request_repayment(
 
 
 def _check_amount(loan: Loan, state: LoanState, amount: Money, on_its_way: Money) -> None:
-    if loan.status not in OPEN_STATUSES:
+    if loan.status not in (*OPEN_STATUSES, LoanStatus.CHARGED_OFF):
         raise UnableToRepayError(_("Nothing is owed on this loan."))
     if amount <= Money.zero():
         raise UnableToRepayError(_("Enter an amount above zero."))
