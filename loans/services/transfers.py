@@ -17,6 +17,7 @@ from django.db import transaction
 
 from loans.engine.events import Disbursed, Event, Recovered, Refunded, Repaid
 from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferState
+from loans.engine.terms import PrepaymentEffect
 from loans.models import BankNotice, BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
 from loans.models.transfer import NoticeVerdict, TransferPurpose
@@ -72,14 +73,19 @@ def order_transfer(
     business_date: datetime.date,
     at: datetime.datetime,
     command_id: int | None = None,
+    prepayment: PrepaymentEffect | None = None,
 ) -> BankTransfer:
-    """Write the intent in the caller's transaction and have it sent after the commit."""
+    """Write the intent in the caller's transaction and have it sent after the commit.
+
+    `prepayment` is the borrower's choice for what a repayment exceeds all that is due by.
+    """
     transfer = BankTransfer.objects.create(
         loan=loan,
         command_id=command_id,
         direction=direction,
         purpose=purpose,
         amount=amount,
+        prepayment=prepayment or "",
         account_name=account_name,
         card_number=card_number,
         card_last_four=card_number[-4:],
@@ -193,6 +199,7 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
         else transfer.effective_date
     )
     kind = _event_kind(transfer, effective)
+    choice = {"prepayment": _prepayment_of(transfer)} if kind is Repaid else {}
 
     def make_event(event_id: str, sequence: int) -> Event:
         return kind(
@@ -200,6 +207,7 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
             sequence=sequence,
             effective_date=effective,
             amount=transfer.amount,
+            **choice,
         )
 
     record_event(
@@ -224,6 +232,10 @@ def _event_kind(
     if loan.status not in OPEN_STATUSES and was_charged_off(events_of(loan), on=effective):
         return Recovered
     return Repaid
+
+
+def _prepayment_of(transfer: BankTransfer) -> PrepaymentEffect | None:
+    return PrepaymentEffect(transfer.prepayment) if transfer.prepayment else None
 
 
 def _actor_of(transfer: BankTransfer) -> Actor:
