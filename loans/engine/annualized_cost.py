@@ -31,6 +31,9 @@ _DAYS_A_YEAR: Final = 365
 _WEEKS_A_YEAR: Final = 52
 _MONTHS_A_YEAR: Final = 12
 _LARGEST_EXPONENT: Final = 10**18
+_TWO: Final = 2
+_LARGEST_OF_TWO: Final = 100
+"""Of two rates the lower is the answer when the higher one is above this (10,000 percent)."""
 
 
 class CostMethod(StrEnum):
@@ -83,21 +86,25 @@ def annualized_cost(
 ) -> Decimal:
     """Return the yearly rate X, as a fraction, at which the flows are worth nothing together.
 
-    EFFECTIVE: Σ flow × (1 + X)^−t = 0. NOMINAL: the rate of one period × `periods_per_year`, which
-    it needs. Accuracy: at least 20 digits. Raises NoAnnualizedCostError when no rate balances the
-    flows, AmbiguousAnnualizedCostError when more than one may.
+    EFFECTIVE: Σ flow × (1 + X)^−t = 0. NOMINAL: the rate i of one period × `periods_per_year`,
+    which it needs; Σ flow / ((1 + f × i) × (1 + i)^t) = 0, where f is the broken rest of t periods
+    (Regulation Z, Appendix J, (b)(8)). Accuracy: at least 20 digits. Raises
+    NoAnnualizedCostError when no rate balances the flows, AmbiguousAnnualizedCostError when more
+    than one may.
     """
     if method is CostMethod.NOMINAL and not periods_per_year:
         raise ValueError("A nominal cost needs periods_per_year.")
     grid, coefficients = _on_a_grid(flows)
     with decimal.localcontext(_CONTEXT):
-        discount = _solve(coefficients)
+        discount = _solve(coefficients, _bracket(coefficients, grid))
         if method is CostMethod.EFFECTIVE:
             return discount**-grid - 1
         count = Fraction(periods_per_year or 1)
         exponent = Decimal(grid * count.denominator) / Decimal(count.numerator)
         growth = discount ** -int(exponent) if exponent == int(exponent) else discount**-exponent
-        return (growth - 1) * count.numerator / count.denominator
+        periods = [(Fraction(step) * count / grid, cents) for step, cents in coefficients]
+        rate = _simple_within_a_period(periods, growth - 1)
+        return rate * count.numerator / count.denominator
 
 
 def cost_of(terms: LoanTerms) -> CostSummary:
@@ -196,28 +203,20 @@ def _on_a_grid(flows: Iterable[CashFlow]) -> tuple[int, list[tuple[int, int]]]:
     steps = sorted((int((time - first) * grid), cents) for time, cents in used.items())
     if steps[-1][0] > _LARGEST_EXPONENT:
         raise NoAnnualizedCostError("The times of the flows are too finely divided to be solved")
-    _check_single_answer([cents for _, cents in steps])
     return grid, steps
 
 
-def _check_single_answer(amounts: list[int]) -> None:
-    """Raise unless one rate at most can balance the flows.
+def _has_one_rate(amounts: list[int]) -> bool:
+    """Return whether one rate at most can balance the flows.
 
     One change of sign in the flows gives one rate (Descartes). With more, one change of sign in
     their running sums, which do not end at zero, still gives one rate that is not negative
-    (Norstrom); anything else is ambiguous.
+    (Norstrom).
     """
     if _sign_changes(amounts) == 1:
-        return
-    running, sums = 0, []
-    for amount in amounts:
-        running += amount
-        sums.append(running)
-    if _sign_changes(sums) != 1 or sums[-1] == 0 or (sums[-1] > 0) == (amounts[0] > 0):
-        raise AmbiguousAnnualizedCostError(
-            "More than one rate may balance the flows: their sign changes "
-            f"{_sign_changes(amounts)} times; put them so that money goes out first and comes back"
-        )
+        return True
+    sums = list(itertools.accumulate(amounts))
+    return _sign_changes(sums) == 1 and sums[-1] != 0 and (sums[-1] > 0) != (amounts[0] > 0)
 
 
 def _sign_changes(amounts: list[int]) -> int:
@@ -225,12 +224,12 @@ def _sign_changes(amounts: list[int]) -> int:
     return sum(left != right for left, right in itertools.pairwise(signs))
 
 
-def _solve(steps: list[tuple[int, int]]) -> Decimal:
+def _solve(steps: list[tuple[int, int]], bracket: tuple[Decimal, Decimal]) -> Decimal:
     """Return the discount per grid step that makes the flows worth nothing.
 
     Newton's method kept inside a bracket that halves whenever Newton leaves it.
     """
-    low, high = _bracket(steps)
+    low, high = bracket
     sign_low = _value(steps, low)[0] > 0
     guess = (low + high) / 2
     for _ in range(_MOST_STEPS):
@@ -251,8 +250,10 @@ def _solve(steps: list[tuple[int, int]]) -> Decimal:
     raise NoAnnualizedCostError("No rate was found that balances the flows")
 
 
-def _bracket(steps: list[tuple[int, int]]) -> tuple[Decimal, Decimal]:
-    """Return two discounts between which the value of the flows changes its sign."""
+def _bracket(steps: list[tuple[int, int]], grid: int) -> tuple[Decimal, Decimal]:
+    """Return two discounts between which the value of the flows changes its sign once."""
+    if not _has_one_rate([cents for _, cents in steps]):
+        return _bracket_below_the_higher_rate(steps, grid)
     at_par = sum(cents for _, cents in steps)
     if at_par == 0:
         return Decimal("0.9"), Decimal("1.1")
@@ -269,6 +270,54 @@ def _bracket(steps: list[tuple[int, int]]) -> tuple[Decimal, Decimal]:
         if not Decimal("1e-1000000") < factor < Decimal("1e1000000"):
             break
     raise NoAnnualizedCostError("No rate was found that balances the flows")
+
+
+def _bracket_below_the_higher_rate(
+    steps: list[tuple[int, int]], grid: int
+) -> tuple[Decimal, Decimal]:
+    """Return the discounts at 10,000 percent and at nothing, when one rate lies between them.
+
+    A charge paid before the first payout gives two changes of sign, so two rates at most: the
+    cost, and one so high that the charge itself would earn it (the Commission's paper of January
+    2015, example 43). When the value changes its sign up to 10,000 percent, only the cost is there.
+    """
+    amounts = [cents for _, cents in steps]
+    far = Decimal(1 + _LARGEST_OF_TWO) ** (Decimal(-1) / grid)
+    at_par = sum(amounts)
+    paid_first = at_par != 0 and (at_par > 0) == (amounts[0] > 0)
+    at_far = _value(steps, far)[0]
+    if _sign_changes(amounts) != _TWO or not paid_first or (at_far > 0) == (at_par > 0):
+        raise AmbiguousAnnualizedCostError(
+            "More than one rate may balance the flows: their sign changes "
+            f"{_sign_changes(amounts)} times; put them so that money goes out first and comes back"
+        )
+    return far, Decimal(1)
+
+
+def _simple_within_a_period(periods: list[tuple[Fraction, int]], compound: Decimal) -> Decimal:
+    """Return the rate of one period when the broken rest of a period bears simple interest.
+
+    Newton's method from `compound`, the rate at which the rest compounds too and which lies near.
+    """
+    if all(at.denominator == 1 for at, _ in periods):
+        return compound
+    split = [(int(at), _decimal(at - int(at)), cents) for at, cents in periods]
+    rate = compound
+    for _ in range(_MOST_STEPS):
+        value = slope = Decimal(0)
+        for whole, rest, cents in split:
+            part = cents / ((1 + rest * rate) * (1 + rate) ** whole)
+            value += part
+            slope -= part * (rest / (1 + rest * rate) + whole / (1 + rate))
+        change = value / slope
+        rate -= change
+        if abs(change) <= _TOLERANCE * (1 + abs(rate)):
+            return rate
+    raise NoAnnualizedCostError("No rate was found that balances the flows")
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return Decimal(number.numerator) / number.denominator
 
 
 def _value(steps: list[tuple[int, int]], discount: Decimal) -> tuple[Decimal, Decimal]:
