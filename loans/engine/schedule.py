@@ -21,10 +21,15 @@ class ScheduleInvariantError(AssertionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRow:
-    """One installment as agreed: `days` are calendar days, `balance` the principal left after."""
+    """One installment as agreed: `days` are calendar days, `balance` the principal left after.
+
+    `payable_through` is the last day on which paying is in time: the due date, or the next business
+    day where the terms name a calendar. Interest counts to the due date.
+    """
 
     number: int
     due_date: dt.date
+    payable_through: dt.date
     days: int
     principal: Money
     interest: Money
@@ -48,6 +53,7 @@ class Schedule:
     """A schedule as columns of equal length; `rows` shows it row by row."""
 
     due_dates: tuple[dt.date, ...]
+    payable_through: tuple[dt.date, ...]
     days: tuple[int, ...]
     principal_cents: tuple[int, ...]
     interest_cents: tuple[int, ...]
@@ -60,18 +66,20 @@ class Schedule:
         rows = []
         columns = zip(
             self.due_dates,
+            self.payable_through,
             self.days,
             self.principal_cents,
             self.interest_cents,
             self.fee_cents,
             strict=True,
         )
-        for number, (due_date, days, principal, interest, fees) in enumerate(columns, 1):
+        for number, (due_date, payable, days, principal, interest, fees) in enumerate(columns, 1):
             balance -= principal
             rows.append(
                 ScheduleRow(
                     number=number,
                     due_date=due_date,
+                    payable_through=payable,
                     days=days,
                     principal=Money(principal),
                     interest=Money(interest),
@@ -141,6 +149,7 @@ def build_schedule(terms: LoanTerms) -> Schedule:
         interest, principal = _declining_columns(terms, numerators, scale)
     schedule = Schedule(
         due_dates=dates,
+        payable_through=terms.payable_through(dates),
         days=days,
         principal_cents=tuple(principal),
         interest_cents=tuple(interest),

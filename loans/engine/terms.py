@@ -1,6 +1,7 @@
 """The terms of a loan: frozen at signing, stored as JSON on the agreement.
 
-Sources: docs/formulas/schedule.md, penalty.md, allocation.md.
+Sources: docs/formulas/schedule.md, penalty.md, allocation.md. The day of the month on which
+installments fall due is that of `first_due_date`; there is no key of its own for it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from enum import StrEnum
 from typing import Final
 
 from loans.engine.codec import InvalidInputError, Reader
+from zhixin.shared.business_days import BusinessCalendar, DueDateShift, following_days
 from zhixin.shared.calendar import PeriodUnit, add_periods
 from zhixin.shared.money import Money, Rounding
 
 MOST_INSTALLMENTS: Final = 1200
 _MOST_EVERY: Final = 366
 _LARGEST_RATE: Final = Decimal(10)
+_MOST_DAYS: Final = 36_500
 
 
 class InvalidTermsError(InvalidInputError):
@@ -73,6 +76,33 @@ PRINCIPAL_FIRST: Final[AllocationOrder] = (
     Bucket.PENALTY,
 )
 """For hardship plans (conduct HS-22): every payment makes the debt smaller at once."""
+
+
+class Across(StrEnum):
+    """How an allocation order runs over several installments that are due."""
+
+    INSTALLMENT = "INSTALLMENT"  # The oldest installment first, its buckets in order.
+    BUCKET = "BUCKET"  # The first bucket of every installment, the oldest first; then the next.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateAllocation:
+    """The order from `from_days_past_due` of the oldest installment on, in place of `allocation`.
+
+    Source: 商业银行信用卡业务监督管理办法 art 57, principal first from day 91 (conduct HS-22).
+    """
+
+    from_days_past_due: int
+    order: AllocationOrder
+    across: Across = Across.INSTALLMENT
+
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "from_days_past_due": self.from_days_past_due,
+            "order": [bucket.value for bucket in self.order],
+            "across": self.across.value,
+        }
 
 
 class PrepaymentEffect(StrEnum):
@@ -176,7 +206,11 @@ class LoanTerms:
         installment_rounding: the rule for that multiple; None = `rounding`.
         grace_principal_periods: first installments that bear interest only.
         penalty: None for no penalty interest.
+        allocation: the order of what is due, installment by installment.
+        late_allocation: other orders from a number of days past due on, by those days.
         prepayment: what money beyond everything due does, unless the repayment itself says.
+        calendar: whose rest days shift the last day in time; None for no shift.
+        due_date_shift: how they shift it. Interest and due dates stay where they are.
     """
 
     principal: Money
@@ -193,8 +227,11 @@ class LoanTerms:
     grace_principal_periods: int = 0
     penalty: PenaltyRule | None = None
     allocation: AllocationOrder = INTEREST_FIRST
+    late_allocation: tuple[LateAllocation, ...] = ()
     fees: FeeTerms = NO_FEES
     prepayment: PrepaymentEffect = PrepaymentEffect.NEXT_INSTALLMENTS
+    calendar: BusinessCalendar | None = None
+    due_date_shift: DueDateShift = DueDateShift.FOLLOWING
 
     def __post_init__(self) -> None:
         """Refuse terms that contradict themselves."""
@@ -209,6 +246,12 @@ class LoanTerms:
         return add_periods(
             self.disbursement_date, 1, every=self.period.every, unit=self.period.unit
         )
+
+    def payable_through(self, due_dates: tuple[dt.date, ...]) -> tuple[dt.date, ...]:
+        """Return the last day in time of each due date: itself, or the next business day."""
+        if self.calendar is None or self.due_date_shift is DueDateShift.NONE:
+            return due_dates
+        return tuple(map(following_days(self.calendar).__getitem__, due_dates))
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON form; `from_json` reads it back unchanged."""
@@ -230,8 +273,11 @@ class LoanTerms:
             "grace_principal_periods": self.grace_principal_periods,
             "penalty": None if self.penalty is None else self.penalty.to_json(),
             "allocation": [bucket.value for bucket in self.allocation],
+            "late_allocation": [rule.to_json() for rule in self.late_allocation],
             "fees": self.fees.to_json(),
             "prepayment": self.prepayment.value,
+            "calendar": None if self.calendar is None else self.calendar.value,
+            "due_date_shift": self.due_date_shift.value,
         }
 
     @classmethod
@@ -263,11 +309,18 @@ class LoanTerms:
             ),
             penalty=_read_penalty(reader),
             allocation=(read_allocation(reader) if reader.has("allocation") else INTEREST_FIRST),
+            late_allocation=_read_late_allocation(reader),
             fees=_read_fees(reader),
             prepayment=(
                 reader.choice("prepayment", PrepaymentEffect)
                 if reader.has("prepayment")
                 else PrepaymentEffect.NEXT_INSTALLMENTS
+            ),
+            calendar=reader.optional(lambda key: reader.choice(key, BusinessCalendar), "calendar"),
+            due_date_shift=(
+                reader.choice("due_date_shift", DueDateShift)
+                if reader.has("due_date_shift")
+                else DueDateShift.FOLLOWING
             ),
         )
         reader.finish()
@@ -285,16 +338,37 @@ def read_period(reader: Reader) -> Period:
     return period
 
 
-def read_allocation(reader: Reader) -> AllocationOrder:
-    """Return the order under the key `allocation`: each bucket once."""
-    names = reader.listing("allocation")
+def read_allocation(reader: Reader, key: str = "allocation") -> AllocationOrder:
+    """Return the order under `key`: each bucket once."""
+    names = reader.listing(key)
     if sorted(map(str, names)) != sorted(Bucket):
         reader.fail(
-            "allocation",
+            key,
             f"{names!r} does not hold each bucket once",
             'Write an order such as ["FEES", "INTEREST", "PENALTY", "PRINCIPAL"]',
         )
     return tuple(Bucket(str(name)) for name in names)
+
+
+def read_late_allocation(data: object, *, where: str) -> LateAllocation:
+    """Return the order for late loans that `data` states."""
+    inner = Reader(data, where=where, error=InvalidTermsError)
+    rule = LateAllocation(
+        from_days_past_due=inner.integer("from_days_past_due", least=1, most=_MOST_DAYS),
+        order=read_allocation(inner, "order"),
+        across=inner.choice("across", Across) if inner.has("across") else Across.INSTALLMENT,
+    )
+    inner.finish()
+    return rule
+
+
+def _read_late_allocation(reader: Reader) -> tuple[LateAllocation, ...]:
+    if not reader.has("late_allocation"):
+        return ()
+    return tuple(
+        read_late_allocation(item, where=f"terms.late_allocation[{index}]")
+        for index, item in enumerate(reader.listing("late_allocation"))
+    )
 
 
 def _read_penalty(reader: Reader) -> PenaltyRule | None:
@@ -383,6 +457,15 @@ def _check_dates(terms: LoanTerms) -> None:
 def _check_rules(terms: LoanTerms) -> None:
     if sorted(terms.allocation) != sorted(Bucket):
         _refuse("allocation", "does not hold each bucket once", "Name each bucket once")
+    days = [late.from_days_past_due for late in terms.late_allocation]
+    if days != sorted(set(days)) or min(days, default=1) < 1:
+        _refuse(
+            "late_allocation",
+            f"begins at {days} days past due",
+            "Write each number of days once, from 1 on, the smallest first",
+        )
+    if any(sorted(late.order) != sorted(Bucket) for late in terms.late_allocation):
+        _refuse("late_allocation", "does not hold each bucket once", "Name each bucket once")
     rule = terms.penalty
     if rule is None:
         return

@@ -195,6 +195,7 @@ class Installment(models.Model):
     )
     number = models.PositiveSmallIntegerField(_("number"))
     due_date = models.DateField(_("due date"))
+    payable_through = models.DateField(_("last day in time"))
     principal = MoneyField(_("principal"))
     interest = MoneyField(_("interest"))
     fees = MoneyField(_("fees"))
@@ -216,10 +217,19 @@ class Installment(models.Model):
                 fields=["due_date"],
                 condition=Q(paid_on__isnull=True),
                 name="installment_open_by_due_date",
-            )
+            ),
+            models.Index(
+                fields=["payable_through"],
+                condition=Q(paid_on__isnull=True),
+                name="installment_open_by_last_day",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["loan", "number"], name="installment_number_unique"),
+            models.CheckConstraint(
+                condition=Q(payable_through__gte=models.F("due_date")),
+                name="installment_payable_through_its_due_date",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from zhixin.shared.business_days import BusinessCalendar
 from zhixin.shared.fields import EncryptedTextField, MoneyField
 from zhixin.shared.models import AppendOnly
 
@@ -22,6 +23,9 @@ class Scenario(models.TextChoices):
     TRAVEL = "TRAVEL", _("Travel")
     MEDICAL = "MEDICAL", _("Medical care")
     EDUCATION = "EDUCATION", _("Education")
+
+
+CALENDAR_LABELS = {"": _("None: the due date is the last day"), BusinessCalendar.CN: _("China")}
 
 
 class Product(models.Model):
@@ -83,6 +87,17 @@ class ProductVersion(AppendOnly):
     penalty_grace_days = models.PositiveSmallIntegerField(_("days of grace before penalty"))
     all_in_cap = models.DecimalField(_("all-in cap a year"), max_digits=9, decimal_places=8)
     allocation = ArrayField(models.CharField(max_length=16), verbose_name=_("allocation order"))
+    late_allocation = models.JSONField(
+        _("allocation order of late loans"), default=list, blank=True
+    )  # As `LateAllocation.to_json` writes them.
+    calendar = models.CharField(
+        _("business calendar"),
+        max_length=8,
+        choices=CALENDAR_LABELS,
+        default="",
+        blank=True,
+        help_text=_("Whose weekends and holidays move the last day to pay to the next working day"),
+    )
 
     class Meta(AppendOnly.Meta):
         """Keeps the ranges sound."""
@@ -106,6 +121,9 @@ class ProductVersion(AppendOnly):
             models.CheckConstraint(
                 condition=Q(penalty_uplift__gte=0) & Q(penalty_uplift__lte="0.5"),
                 name="product_version_penalty_uplift_lawful",
+            ),
+            models.CheckConstraint(
+                condition=Q(calendar__in=CALENDAR_LABELS), name="product_version_calendar_known"
             ),
         ]
 

@@ -153,6 +153,7 @@ def installment_row(loan: Loan, state: InstallmentState) -> Installment:
         loan=loan,
         number=state.number,
         due_date=state.due_date,
+        payable_through=state.payable_through,
         principal=state.due.principal,
         interest=state.due.interest,
         fees=state.due.fees,
