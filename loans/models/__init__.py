@@ -9,6 +9,7 @@ from loans.models.application import ApplicationStatusChange, LoanApplication
 from loans.models.autopay import AutopayDebit, AutopayEnd, AutopayMandate, AutopayNotice
 from loans.models.books import BooksDifference
 from loans.models.business_day import BusinessDay, NightStepRun
+from loans.models.document import SettlementCertificate
 from loans.models.ledger import JournalEntry, Posting
 from loans.models.loan import Installment, Loan, LoanEvent, LoanStatusChange
 from loans.models.product import Merchant, Product, ProductVersion
@@ -45,4 +46,5 @@ __all__ = [
     "Product",
     "ProductVersion",
     "ReceivedMoney",
+    "SettlementCertificate",
 ]
