@@ -1,0 +1,81 @@
+"""Give up amounts that are billed: the lender's decision, for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+from django.utils.translation import gettext as _
+
+from loans.engine.events import Event, Waived
+from loans.engine.state import Buckets
+from loans.models import LoanEvent
+from loans.models.transfer import CommandKind
+from loans.services.corrections import (
+    Correction,
+    LoanCase,
+    Manner,
+    UnableToCorrectError,
+    correct,
+)
+from loans.services.servicing import EventMaker
+from zhixin.shared.money import Money
+
+BUCKET_NAMES = ("principal", "interest", "fees", "penalty")
+
+
+class UnableToWaiveError(UnableToCorrectError):
+    """The waiver cannot be given; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver(Correction):
+    """Amounts by bucket, at most what is billed and owed of each."""
+
+    command_kind = CommandKind.WAIVER
+    error = UnableToWaiveError
+
+    amounts: Buckets
+
+    def body(self) -> dict[str, str]:
+        """Return the amounts."""
+        return {name: str(getattr(self.amounts, name)) for name in BUCKET_NAMES}
+
+    def event_maker(self, case: LoanCase) -> EventMaker:
+        """Return the waiver; refuse more than is billed and owed."""
+        if self.amounts.total <= Money.zero():
+            raise UnableToWaiveError(_("Enter at least one amount to waive."), field="penalty")
+        for name in BUCKET_NAMES:
+            self._check_bucket(name, case)
+
+        def make_event(event_id: str, sequence: int) -> Event:
+            return Waived(
+                event_id=event_id,
+                sequence=sequence,
+                effective_date=case.business_date,
+                principal=self.amounts.principal,
+                interest=self.amounts.interest,
+                fees=self.amounts.fees,
+                penalty=self.amounts.penalty,
+            )
+
+        return make_event
+
+    def _check_bucket(self, name: str, case: LoanCase) -> None:
+        amount: Money = getattr(self.amounts, name)
+        owed: Money = getattr(case.state.due_now, name)
+        if amount < Money.zero():
+            raise UnableToWaiveError(_("Enter an amount above zero."), field=name)
+        if amount > owed:
+            raise UnableToWaiveError(
+                _("Only ¥%(amount)s of it is billed and owed.") % {"amount": f"{owed.amount:,.2f}"},
+                field=name,
+            )
+
+
+def waive(*, loan_id: int, amounts: Buckets, **how: Unpack[Manner]) -> LoanEvent:
+    """Give up `amounts` of what is billed and owed, the oldest first.
+
+    Raises UnableToWaiveError when there is nothing to waive or when it is more than is owed.
+    """
+    return correct(loan_id=loan_id, correction=Waiver(amounts=amounts), **how)
