@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import LoanState
+from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
 from loans.models.transfer import CommandKind, TransferDirection, TransferPurpose
@@ -23,6 +24,10 @@ from zhixin.shared.money import Money, total
 
 class UnableToRepayError(DomainError):
     """The repayment cannot be taken; the message says why."""
+
+
+class QuoteExpiredError(UnableToRepayError):
+    """The amount was quoted to end the loan on another day, and today it would not."""
 
 
 class RepaymentNeedsConfirmationError(UnableToRepayError):
@@ -41,22 +46,26 @@ def request_repayment(
     business_date: datetime.date,
     at: datetime.datetime,
     confirmed: bool = False,
+    prepayment: PrepaymentEffect | None = None,
+    quoted_on: datetime.date | None = None,
 ) -> BankTransfer:
     """Have `amount` collected from the borrower's account; once per `key`.
 
-    The same key and amount again return the first transfer. The repayment takes effect on
-    `business_date`, whenever the bank confirms it. Raises UnableToRepayError when nothing is owed,
-    when the amount is not positive, when it is more than is owed and not already on its way, or
-    when the same amount is on its way; RepaymentNeedsConfirmationError when it may be a payment
-    made twice (see `_check_meant`) and is not `confirmed`; KeyReusedError when the key was used
-    with another amount.
+    The same key, amount and choice again return the first transfer. The repayment takes effect on
+    `business_date`, whenever the bank confirms it. `prepayment` says what the part beyond
+    everything due does; None leaves it to the terms. `quoted_on` is the day whose figures the
+    borrower saw. Raises UnableToRepayError when nothing is owed, when the amount is not positive,
+    when it is more than is owed and not already on its way, or when the same amount is on its way;
+    QuoteExpiredError when it is the payoff of `quoted_on` and would leave something open today;
+    RepaymentNeedsConfirmationError when it may be a payment made twice (see `_check_meant`) and is
+    not `confirmed`; KeyReusedError when the key was used with another amount or choice.
     """
     loan = Loan.objects.for_update().select_related("agreement").get(pk=loan_id)
     command, new = claim_command(
         owner_id=owner_id,
         key=key,
         kind=CommandKind.REPAYMENT,
-        body={"loan": str(loan.public_id), "amount": str(amount)},
+        body=_body(loan, amount, prepayment),
         at=at,
     )
     if not new:
@@ -66,6 +75,8 @@ def request_repayment(
     on_its_way = total(in_flight)
     _check_amount(loan, state, amount, on_its_way)
     _check_same_on_its_way(amount, in_flight)
+    if quoted_on is not None and quoted_on < business_date:
+        _check_quote(loan, state, amount, on_its_way, quoted_on)
     if not confirmed:
         _check_meant(loan, state, amount, on_its_way, business_date)
     return order_transfer(
@@ -78,7 +89,27 @@ def request_repayment(
         business_date=business_date,
         at=at,
         command_id=command.pk,
+        prepayment=prepayment,
     )
+
+
+def _body(loan: Loan, amount: Money, prepayment: PrepaymentEffect | None) -> dict[str, str]:
+    """Return what the key is bound to; an order without a choice is bound as it always was."""
+    body = {"loan": str(loan.public_id), "amount": str(amount)}
+    return body if prepayment is None else {**body, "prepayment": prepayment.value}
+
+
+def _check_quote(
+    loan: Loan, state: LoanState, amount: Money, on_its_way: Money, quoted_on: datetime.date
+) -> None:
+    """Refuse the payoff of an earlier day when it would leave something open today."""
+    rest: Money = state.payoff_amount - on_its_way
+    quoted: Money = loan_state(loan, as_of=quoted_on).payoff_amount - on_its_way
+    if amount == quoted and amount < rest:
+        raise QuoteExpiredError(
+            _("A new day has begun since you looked. Paying everything today takes ¥%(amount)s.")
+            % {"amount": f"{rest.amount:,.2f}"}
+        )
 
 
 def _check_amount(loan: Loan, state: LoanState, amount: Money, on_its_way: Money) -> None:
