@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from accounts.access import signed_in
 from accounts.selectors.profiles import bank_account
 from loans.access import access_loan, access_transfer
+from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import loan_cards, loan_page
@@ -49,10 +50,14 @@ class KeyConflict(APIException):
 
 
 class RepaymentBody(serializers.Serializer[dict[str, Any]]):
-    """The body of a repayment: {"amount": "123.45"}; "confirmed": true when it is meant twice."""
+    """The body of a repayment: {"amount": "123.45"}; "confirmed": true when it is meant twice.
+
+    "prepayment" says what the part beyond everything due does; without it the terms decide.
+    """
 
     amount = serializers.CharField(max_length=20)
     confirmed = serializers.BooleanField(default=False)
+    prepayment = serializers.ChoiceField(choices=list(PrepaymentEffect), default=None)
 
     def validate_amount(self, value: str) -> Money:
         """Return the amount as Money."""
@@ -122,6 +127,7 @@ class Repayments(BorrowerAPIView):
                 business_date=business_date(),
                 at=clock.now(),
                 confirmed=body.validated_data["confirmed"],
+                prepayment=body.validated_data["prepayment"],
             )
         except MissingKeyError as error:
             raise NeedsKey(str(error)) from error
@@ -161,6 +167,7 @@ def _payment(transfer: BankTransfer) -> dict[str, object]:
         "loan": transfer.loan.public_id,
         "purpose": transfer.purpose,
         "amount": str(transfer.amount),
+        "prepayment": transfer.prepayment or None,
         "state": transfer.state,
         "failure_code": transfer.failure_code,
     }

@@ -58,7 +58,11 @@ def compare_prepayments(
     known = tuple(events)
     before = replay(terms, known, on)
     return tuple(
-        _option(before, replay(terms, (*known, _repayment(known, amount, on, effect)), on), effect)
+        prepayment_outcome(
+            before=before,
+            after=replay(terms, (*known, _repayment(known, amount, on, effect)), on),
+            effect=effect,
+        )
         for effect in PrepaymentEffect
     )
 
@@ -75,7 +79,10 @@ def _repayment(
     )
 
 
-def _option(before: LoanState, after: LoanState, effect: PrepaymentEffect) -> PrepaymentOption:
+def prepayment_outcome(
+    *, before: LoanState, after: LoanState, effect: PrepaymentEffect
+) -> PrepaymentOption:
+    """Return what a repayment led to, from the states without it and with it on its day."""
     left = [row for row in after.installments if row.outstanding.total]
     following = after.next_due
     saved = _interest(before.installments) - _interest(after.installments)

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from loans.engine.terms import PrepaymentEffect
 from zhixin.shared.money import InvalidAmountError, Money
 
 
@@ -45,9 +46,26 @@ _LOOSE_CHARACTERS = str.maketrans("０１２３４５６７８９．", "01234567
 class RepaymentForm(forms.Form):
     """How much, and the key that makes a form sent twice one payment.
 
-    `confirmed` is shown only after the payment looked like one made before.
+    `confirmed` is shown only after the payment looked like one made before. `prepayment` is the
+    choice for what exceeds everything due, made for the amount `compared`; `quoted_on` is the day
+    whose figures the page showed.
     """
 
     amount = AmountField(label=_("Amount"))
     key = forms.UUIDField(widget=forms.HiddenInput)
     confirmed = forms.BooleanField(label=_("Yes, collect this amount as well"), required=False)
+    prepayment = forms.TypedChoiceField(
+        choices=[(effect.value, effect.value) for effect in PrepaymentEffect],
+        coerce=PrepaymentEffect,
+        empty_value=None,
+        required=False,
+    )
+    compared = AmountField(required=False)
+    quoted_on = forms.DateField(required=False, widget=forms.HiddenInput)
+
+    def chosen(self) -> PrepaymentEffect | None:
+        """Return the choice, None when none was made for this very amount."""
+        if self.cleaned_data["compared"] != self.cleaned_data["amount"]:
+            return None
+        chosen: PrepaymentEffect | None = self.cleaned_data["prepayment"]
+        return chosen

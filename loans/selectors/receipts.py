@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loans.engine.events import Repaid
 from loans.engine.lifecycle import TransferState
+from loans.engine.prepayment import prepayment_outcome
+from loans.engine.servicing import replay
 from loans.models import BankTransfer
 from loans.models.transfer import TransferPurpose
 from loans.selectors.business_day import business_date
-from loans.selectors.servicing import loan_state
+from loans.selectors.prepayments import EFFECT_TITLES
+from loans.selectors.servicing import events_of, loan_state, terms_of
 from zhixin.shared.money import Money
+from zhixin.shared.templatetags.zhixin import plain_date
 
 # Reasons of the bank in words a borrower can act on; any other is told in general.
 _REASONS = {
@@ -50,6 +55,7 @@ class PaymentPage:
     reason: str
     paid_on: datetime.date
     rows: tuple[ReceiptRow, ...]
+    did: tuple[ReceiptRow, ...]
     loan_is_paid_off: bool
 
 
@@ -65,6 +71,7 @@ def payment_page(transfer: BankTransfer) -> PaymentPage:
         reason=_reason(transfer),
         paid_on=transfer.effective_date,
         rows=_where_it_went(transfer) if succeeded and is_repayment else (),
+        did=_what_it_did(transfer) if succeeded and is_repayment else (),
         loan_is_paid_off=transfer.loan.closed_on is not None,
     )
 
@@ -96,6 +103,34 @@ def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
         label=_("Principal left on the loan"), amount=state.outstanding.principal, is_total=True
     )
     return (*rows, left)
+
+
+def _what_it_did(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
+    """Return what money beyond everything due did to the loan; nothing when there was none."""
+    loan, row = transfer.loan, transfer.events.filter(kind=Repaid.kind).first()
+    if row is None:
+        return ()
+    terms, events = terms_of(loan), events_of(loan)[: row.sequence]
+    payment, day = events[-1], row.effective_date
+    before, after = replay(terms, events[:-1], day), replay(terms, events, day)
+    if not isinstance(payment, Repaid) or payment.amount <= before.due_now.total:
+        return ()
+    effect = payment.prepayment or terms.prepayment
+    figures = prepayment_outcome(before=before, after=after, effect=effect)
+    saved = ReceiptRow(label=_("Interest saved"), amount=figures.interest_saved, is_total=True)
+    if figures.next_date is None or figures.last_date is None:
+        return (saved,)
+    return (
+        ReceiptRow(label=_("Your choice"), amount=None, value=str(EFFECT_TITLES[effect])),
+        ReceiptRow(
+            label=_("Next payment"),
+            amount=figures.next_amount,
+            note=plain_date(figures.next_date),
+        ),
+        ReceiptRow(label=_("Last payment"), amount=None, value=plain_date(figures.last_date)),
+        ReceiptRow(label=_("Payments left"), amount=None, value=str(figures.payments_left)),
+        saved,
+    )
 
 
 def _paid_ahead(credit: Money) -> ReceiptRow:

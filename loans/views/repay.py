@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -11,10 +12,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import signed_in
 from accounts.selectors.profiles import bank_account
 from loans.access import access_loan, access_transfer
+from loans.engine.terms import PrepaymentEffect
 from loans.forms.repay import RepaymentForm
 from loans.models import Loan
 from loans.selectors.business_day import business_date
-from loans.selectors.loan_pages import loan_page
+from loans.selectors.loan_pages import LoanPage, loan_page
+from loans.selectors.prepayments import PrepaymentChoice, prepayment_choice
 from loans.selectors.receipts import payment_page
 from loans.services.repayments import RepaymentNeedsConfirmationError, request_repayment
 from zhixin.shared import clock
@@ -25,7 +28,10 @@ from zhixin.shared.permissions import borrower_required
 @require_http_methods(["GET", "HEAD", "POST"])
 @borrower_required
 def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """Ask how much, then have it collected; the same form sent twice is one payment."""
+    """Ask how much, then have it collected; the same form sent twice is one payment.
+
+    An amount beyond everything due asks first what the surplus is to do.
+    """
     user = signed_in(request)
     own = access_loan(user, public_id)
     account = bank_account(user)
@@ -34,6 +40,12 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     form = RepaymentForm(request.POST)
     if not form.is_valid() or account is None:
         return _show(request, own, form, status=422)
+    today = business_date()
+    if form.chosen() is None and prepayment_choice(
+        own, amount=form.cleaned_data["amount"], as_of=today
+    ):
+        # The second step: the same page with the choices compared.
+        return _show(request, own, form)
     try:
         transfer = request_repayment(
             loan_id=own.pk,
@@ -42,9 +54,11 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
             key=str(form.cleaned_data["key"]),
             account_name=account.holder_name,
             card_number=account.card_number,
-            business_date=business_date(),
+            business_date=today,
             at=clock.now(),
             confirmed=form.cleaned_data["confirmed"],
+            prepayment=form.chosen(),
+            quoted_on=form.cleaned_data["quoted_on"],
         )
     except RepaymentNeedsConfirmationError as error:
         form.add_error("confirmed", str(error))
@@ -56,18 +70,43 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _initial(request: HttpRequest) -> dict[str, object]:
-    return {"key": uuid4(), "amount": request.GET.get("amount", "")}
+    return {
+        "key": uuid4(),
+        "amount": request.GET.get("amount", ""),
+        "quoted_on": business_date(),
+    }
 
 
 def _show(
     request: HttpRequest, own: Loan, form: RepaymentForm, *, status: int = 200
 ) -> HttpResponse:
+    page = loan_page(own, as_of=business_date())
     context = {
-        "page": loan_page(own, as_of=business_date()),
+        "page": page,
         "form": form,
+        "choice": _choice(page, form),
         "account": bank_account(signed_in(request)),
     }
-    return render(request, "loans/repay.html", context, status=status)
+    fragment = request.headers.get("HX-Request") and request.method != "POST"
+    template = "loans/partials/_prepayment.html" if fragment else "loans/repay.html"
+    return render(request, template, context, status=status)
+
+
+def _choice(page: LoanPage, form: RepaymentForm) -> PrepaymentChoice | None:
+    """Return what can be chosen for the amount that stands in the form, if any."""
+    try:
+        amount = form.fields["amount"].clean(form["amount"].value() or "")
+    except ValidationError:
+        return None
+    chosen = form["prepayment"].value()
+    return prepayment_choice(
+        page.loan,
+        amount=amount,
+        as_of=page.as_of,
+        chosen=PrepaymentEffect(chosen) if chosen in list(PrepaymentEffect) else None,
+        state=page.state,
+        in_flight=page.in_flight,
+    )
 
 
 @require_safe

@@ -1,0 +1,100 @@
+"""The choices of early repayment, with what each would lead to, in the reader's language."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from loans.engine.events import Event, Repaid
+from loans.engine.prepayment import PrepaymentOption, compare_prepayments, has_choice
+from loans.engine.servicing import replay
+from loans.engine.state import LoanState
+from loans.engine.terms import PrepaymentEffect
+from loans.models import BankTransfer, Loan
+from loans.selectors.repayments import in_flight_transfers
+from loans.selectors.servicing import events_of, terms_of
+from zhixin.shared.money import Money, total
+
+EFFECT_TITLES = {
+    PrepaymentEffect.NEXT_INSTALLMENTS: _("Pay the next installments ahead"),
+    PrepaymentEffect.SHORTEN_TERM: _("Finish sooner"),
+    PrepaymentEffect.LOWER_INSTALLMENT: _("Pay less each time"),
+}
+EFFECT_HINTS = {
+    PrepaymentEffect.NEXT_INSTALLMENTS: _("You pause until the money is used up."),
+    PrepaymentEffect.SHORTEN_TERM: _("The installments stay; there are fewer of them."),
+    PrepaymentEffect.LOWER_INSTALLMENT: _("The end stays; each installment is smaller."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRow:
+    """A choice as the page of paying shows it."""
+
+    option: PrepaymentOption
+    title: str
+    hint: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaymentChoice:
+    """What can be done with the part of `amount` that exceeds everything due."""
+
+    amount: Money
+    surplus: Money
+    rows: tuple[OptionRow, ...]
+
+
+def prepayment_choice(
+    loan: Loan,
+    *,
+    amount: Money,
+    as_of: datetime.date,
+    chosen: PrepaymentEffect | None = None,
+    state: LoanState | None = None,
+    in_flight: Sequence[BankTransfer] | None = None,
+) -> PrepaymentChoice | None:
+    """Return the choices for a repayment of `amount` today, None when nothing is to be chosen.
+
+    What is on its way counts as paid. The terms' own rule is chosen until the borrower does.
+    `state` and `in_flight` spare reading them again.
+    """
+    waiting = in_flight_transfers(loan) if in_flight is None else in_flight
+    terms, events = terms_of(loan), events_of(loan)
+    known = (*events, *_as_if_received(waiting, events))
+    state = state or replay(terms, events, as_of)
+    on_its_way = total(transfer.amount for transfer in waiting)
+    if not has_choice(state, amount, on_its_way=on_its_way):
+        return None
+    options = compare_prepayments(terms, known, amount=amount, on=as_of)
+    return PrepaymentChoice(
+        amount=amount,
+        surplus=amount - max(state.due_now.total - on_its_way, Money.zero()),
+        rows=tuple(
+            OptionRow(
+                option=option,
+                title=str(EFFECT_TITLES[option.effect]),
+                hint=str(EFFECT_HINTS[option.effect]),
+                is_chosen=option.effect == (chosen or terms.prepayment),
+            )
+            for option in options
+        ),
+    )
+
+
+def _as_if_received(waiting: Sequence[BankTransfer], events: Sequence[Event]) -> list[Event]:
+    last = max((event.sequence for event in events), default=0)
+    return [
+        Repaid(
+            event_id=f"on-its-way-{transfer.pk}",
+            effective_date=transfer.effective_date,
+            sequence=last + number,
+            amount=transfer.amount,
+            prepayment=PrepaymentEffect(transfer.prepayment) if transfer.prepayment else None,
+        )
+        for number, transfer in enumerate(waiting, start=1)
+    ]
