@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from loans.engine.events import Disbursed, Event
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.servicing import replay
 from loans.engine.state import InstallmentState, LoanState
 from loans.models import (
     BankTransfer,
@@ -21,7 +22,7 @@ from loans.models import (
     LoanStatusChange,
     MoneyCommand,
 )
-from loans.selectors.servicing import loan_state
+from loans.selectors.servicing import events_of, terms_of
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
 from zhixin.shared.jobs import enqueue_after_commit
@@ -30,7 +31,6 @@ from zhixin.shared.money import Money
 PROJECTED_FIELDS = (
     "status",
     "projected_as_of",
-    "disbursed_on",
     "closed_on",
     "principal_outstanding",
     "overdue_amount",
@@ -59,10 +59,11 @@ def record_event(
     """Append the event that `make_event(event_id, sequence)` returns, and refresh the loan.
 
     The event may take effect before `business_date`; the fold puts it where it belongs and
-    the journal receives the difference on `business_date`.
+    the journal receives the difference on `business_date`. `loan` is as it was read under its lock.
     """
     event_id = uuid.uuid4()
-    sequence = loan.events.count() + 1
+    known = events_of(loan)
+    sequence = len(known) + 1
     event = make_event(str(event_id), sequence)
     row = LoanEvent.objects.create(
         event_id=event_id,
@@ -80,7 +81,16 @@ def record_event(
     )
     if isinstance(event, Disbursed):
         loan.disbursed_on = event.effective_date
-    refresh_loan(loan=loan, as_of=business_date, event=row, reason=event.kind, actor=actor, at=at)
+        loan.save(update_fields=["disbursed_on"])
+    refresh_loan(
+        loan=loan,
+        as_of=business_date,
+        event=row,
+        events=(*known, event),
+        reason=event.kind,
+        actor=actor,
+        at=at,
+    )
     return row
 
 
@@ -92,13 +102,15 @@ def refresh_loan(
     actor: Actor,
     at: datetime.datetime,
     event: LoanEvent | None = None,
+    events: Sequence[Event] | None = None,
 ) -> LoanState:
     """Fold the locked loan, book the journal's difference and write its projection.
 
     A loan that the night has already carried to a later date stays there. Safe to run twice.
+    `events` are the loan's, for callers that hold them.
     """
     as_of = max(as_of, loan.projected_as_of or as_of)
-    state = loan_state(loan, as_of=as_of)
+    state = replay(terms_of(loan), events_of(loan) if events is None else events, as_of)
     post_difference(
         loan=loan,
         balances=state.balances,
@@ -149,35 +161,73 @@ def project(loan: Loan, state: LoanState) -> None:
 
 def installment_row(loan: Loan, state: InstallmentState) -> Installment:
     """Return the unsaved projection of one installment."""
-    return Installment(
-        loan=loan,
-        number=state.number,
-        due_date=state.due_date,
-        payable_through=state.payable_through,
-        principal=state.due.principal,
-        interest=state.due.interest,
-        fees=state.due.fees,
-        penalty=state.due.penalty,
-        principal_paid=state.paid.principal,
-        interest_paid=state.paid.interest,
-        fees_paid=state.paid.fees,
-        penalty_paid=state.paid.penalty,
-        balance=state.balance,
-        paid_on=state.paid_on,
+    return Installment(loan=loan, **dict(zip(_ROW_FIELDS, _row_values(state), strict=True)))
+
+
+def _row_values(state: InstallmentState) -> tuple[object, ...]:
+    due, paid = state.due, state.paid
+    return (
+        state.number,
+        state.due_date,
+        state.payable_through,
+        due.principal,
+        due.interest,
+        due.fees,
+        due.penalty,
+        paid.principal,
+        paid.interest,
+        paid.fees,
+        paid.penalty,
+        state.balance,
+        state.paid_on,
     )
 
 
 def write_projection(*, loan: Loan, state: LoanState) -> None:
-    """Write the summary columns and the installment rows of the locked loan."""
+    """Write what the fold changed of the locked loan: summary columns and installment rows."""
+    before = [getattr(loan, name) for name in PROJECTED_FIELDS]
     project(loan, state)
-    loan.save(update_fields=PROJECTED_FIELDS)
-    rows = [installment_row(loan, installment) for installment in state.installments]
-    columns = Installment._meta.concrete_fields  # noqa: SLF001 - Django's public way to them.
-    fields = [column.name for column in columns if column.name not in _ROW_KEY]
-    Installment.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["loan", "number"], update_fields=fields
-    )
-    loan.installments.filter(number__gt=len(rows)).delete()
+    changed = [
+        name
+        for name, value in zip(PROJECTED_FIELDS, before, strict=True)
+        if getattr(loan, name) != value
+    ]
+    if changed:
+        loan.save(update_fields=changed)
+    _write_installments(loan, state)
 
 
-_ROW_KEY = ("id", "loan", "number")
+def _write_installments(loan: Loan, state: LoanState) -> None:
+    stored = {row[0]: row for row in loan.installments.values_list(*_ROW_FIELDS)}
+    changed = [
+        installment_row(loan, each)
+        for each in state.installments
+        if stored.pop(each.number, None) != _row_values(each)
+    ]
+    if changed:
+        Installment.objects.bulk_create(
+            changed,
+            update_conflicts=True,
+            unique_fields=["loan", "number"],
+            update_fields=_ROW_FIELDS[1:],
+        )
+    if stored:
+        loan.installments.filter(number__in=stored).delete()
+
+
+# What `_row_values` returns, by the names of the columns.
+_ROW_FIELDS = (
+    "number",
+    "due_date",
+    "payable_through",
+    "principal",
+    "interest",
+    "fees",
+    "penalty",
+    "principal_paid",
+    "interest_paid",
+    "fees_paid",
+    "penalty_paid",
+    "balance",
+    "paid_on",
+)

@@ -151,13 +151,15 @@ def _lock_transfer(reference: str) -> BankTransfer | None:
         public_id = UUID(reference)
     except ValueError:
         return None
-    loan_id = (
-        BankTransfer.objects.filter(public_id=public_id).values_list("loan_id", flat=True).first()
+    loan = (
+        Loan.objects.for_update()
+        .select_related("agreement")
+        .filter(transfers__public_id=public_id)
+        .first()
     )
-    if loan_id is None:
+    if loan is None:
         return None
-    loan = Loan.objects.for_update().select_related("agreement").get(pk=loan_id)
-    transfer = BankTransfer.objects.for_update().get(public_id=public_id)
+    transfer = BankTransfer.objects.for_update().select_related("command").get(public_id=public_id)
     transfer.loan = loan
     return transfer
 
