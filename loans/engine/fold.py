@@ -54,6 +54,7 @@ class Fold:
         self.base_event = ""
         self.waivers: list[tuple[str, int | None, int, int, bool]] = []
         self.closings: dict[int, str] = {}
+        self.early: list[tuple[str, int, int]] = []
         self.refunds: list[tuple[str, str | None, int]] = []
 
     @property
@@ -75,7 +76,9 @@ class Fold:
         """Queue the plan's installments behind what there is."""
         number = max((row.number for row in self.rows), default=0)
         year = UNITS_A_YEAR[self.day_count]
-        for index, (due_date, unit) in enumerate(zip(dates, units, strict=True), 1):
+        payable = plan.terms.payable_through(tuple(dates))
+        columns = zip(dates, payable, units, strict=True)
+        for index, (due_date, payable_through, unit) in enumerate(columns, 1):
             whole = span_units(self.day_count, start, due_date)
             thirty = self.day_count is DayCount.THIRTY_360
             row = Row(
@@ -84,6 +87,7 @@ class Fold:
                 plan=plan,
                 start=start,
                 due_date=due_date,
+                payable_through=payable_through,
                 fee=fee,
                 scale=(unit, year * whole) if thirty else (1, year),
                 whole=whole,
@@ -166,6 +170,7 @@ class Fold:
         self.unbilled -= part
         self.repaid_early = True
         self.note_base(event_id)
+        self.early.append((event_id, row.number, part))
         self.parts_of(event_id, row.number)[PRINCIPAL] += part
         self.count_recovered(part)
 

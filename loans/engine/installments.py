@@ -100,6 +100,7 @@ class Row:
         plan: Plan,
         start: dt.date,
         due_date: dt.date,
+        payable_through: dt.date,
         fee: int,
         scale: tuple[int, int],
         whole: int,
@@ -114,7 +115,7 @@ class Row:
         self.plan = plan
         self.start = start
         self.due_date = due_date
-        self.payable_through = due_date
+        self.payable_through = payable_through
         self.days = (due_date - start).days
         self.fee = fee
         self.scale = scale

@@ -21,10 +21,10 @@ def charge_off(fold: Fold, day: dt.date) -> None:
 
 
 def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
-    """Let installment `number` be paid through a later day."""
+    """Let installment `number` be paid through a later day; never through an earlier one."""
     row = fold.row_by_number(number)
     if row is not None:
-        row.payable_through = max(row.due_date, payable_through)
+        row.payable_through = max(row.payable_through, payable_through)
 
 
 def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:

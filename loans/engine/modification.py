@@ -63,7 +63,11 @@ def defer(
     """
     known = tuple(events)
     state, unpaid = _unpaid(terms, known, on)
-    not_late = [row.due_date for row in unpaid if row.due_date >= on]
+    not_late = [
+        row.due_date
+        for row in unpaid
+        if row.payable_through >= on and add_months(row.due_date, months) > on
+    ]
     next_due = not_late[0] if not_late else _next_on_grid(terms, unpaid, on)
     return _plan(
         terms,

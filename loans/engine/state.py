@@ -191,6 +191,15 @@ class WaivedPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyPart:
+    """Principal that a repayment took before its due date, within the running installment."""
+
+    event_id: str
+    number: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundedPart:
     """What a refund paid back: credit that `of` had left, or principal lent again (None)."""
 
@@ -201,10 +210,11 @@ class RefundedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextDue:
-    """The next installment that asks for money."""
+    """The next installment that asks for money; `date` is the last day on which it is in time."""
 
     number: int
     date: dt.date
+    due_date: dt.date
     amount: Money
 
 
@@ -264,7 +274,7 @@ class LoanState:
         balances: what the journal should hold; debits positive; sums to zero.
         plan_events: the payout, then each plan change that took effect.
         closings: which event called the rest of the loan in which installment, before its date.
-        waivers, refunds: which event forgave or paid back what, in order.
+        early, waivers, refunds: which event repaid early, forgave or paid back what, in order.
         events: what the state was folded from, in no order that counts.
     """
 
@@ -297,6 +307,7 @@ class LoanState:
     balances: Mapping[LedgerAccount, Money]
     plan_events: tuple[str, ...]
     closings: Mapping[int, str]
+    early: tuple[EarlyPart, ...]
     waivers: tuple[WaivedPart, ...]
     refunds: tuple[RefundedPart, ...]
     events: tuple[Event, ...] = field(compare=False, repr=False)

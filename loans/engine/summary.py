@@ -21,6 +21,7 @@ from loans.engine.state import (
     NOTHING,
     AllocationPart,
     Buckets,
+    EarlyPart,
     InstallmentState,
     LoanState,
     NextDue,
@@ -99,6 +100,10 @@ def state_of(
         balances=balances,
         plan_events=_plan_events(fold),
         closings=dict(fold.closings),
+        early=tuple(
+            EarlyPart(event_id=event_id, number=number, amount=Money(amount))
+            for event_id, number, amount in fold.early
+        ),
         waivers=_waivers(fold),
         refunds=tuple(
             RefundedPart(event_id=event_id, of=of, amount=Money(amount))
@@ -297,7 +302,12 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
 def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextDue | None:
     for row in installments:
         if row.payable_through >= as_of and row.outstanding.total:
-            return NextDue(number=row.number, date=row.due_date, amount=row.outstanding.total)
+            return NextDue(
+                number=row.number,
+                date=row.payable_through,
+                due_date=row.due_date,
+                amount=row.outstanding.total,
+            )
     return None
 
 
