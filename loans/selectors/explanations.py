@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -57,6 +58,11 @@ def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
     if key not in explained_keys(state):
         return ()
     return tuple(_line(line) for line in state.explain(key))
+
+
+def in_words(lines: Iterable[Line]) -> tuple[WhyLine, ...]:
+    """Return lines of the engine in the reader's language, such as those of a statement."""
+    return tuple(_line(line) for line in lines)
 
 
 def _line(line: Line) -> WhyLine:
