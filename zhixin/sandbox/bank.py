@@ -2,8 +2,10 @@
 
     python -m zhixin.sandbox.bank --port 8010 --data-dir .data/bank --notify-url URL
 
-Paths: `/gateway.do` (the signed API), `/` (a page for people), and with `--allow-faults`, for this
-machine only, `/control/faults`, `/control/balances` and `/control/book`. See docs/bank.md.
+Paths: `/gateway.do` (the signed API), `/cashier` (where payers pay), `/bill` (daily bills, for a
+short time each), `/` (a page for people), and with `--allow-faults`, for this
+machine only, `/control/faults`, `/control/balances`, `/control/returns`, `/control/bills` and
+`/control/book`. See docs/bank.md.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from http import HTTPStatus
@@ -21,23 +24,43 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from zhixin.sandbox.book import Book, CorruptBookError
+from zhixin.sandbox.bills import BILL_FAULTS, BillDesk
+from zhixin.sandbox.book import (
+    Book,
+    CorruptBookError,
+    LackOfMoneyError,
+    Order,
+    OrderNotInStateError,
+    OrderState,
+)
+from zhixin.sandbox.cashier import (
+    CASHIER_PATH,
+    CHOICES,
+    DEFAULT_PAYER,
+    cashier_page,
+    cashier_path,
+    refusal_page,
+)
 from zhixin.sandbox.clock import now
 from zhixin.sandbox.faults import Fault, FaultBox
-from zhixin.sandbox.gateway import ORDER_METHODS, Gateway, GatewayRules, parse_cents
+from zhixin.sandbox.gateway import ORDER_METHODS, Gateway, GatewayRules
 from zhixin.sandbox.keys import ensure_keys, exclusive_lock
 from zhixin.sandbox.notices import NoticeRules, Notifier
 from zhixin.sandbox.pages import STYLE, bank_page
 from zhixin.sandbox.server import (
+    BadRequestError,
     Routes,
     SandboxHandler,
     SandboxServer,
     is_loopback,
     serve,
 )
+from zhixin.sandbox.trades import PAGE_METHODS, return_address
+from zhixin.sandbox.wire import Answer, RefusedError, parse_cents, yuan
 from zhixin.shared.signing import answer_node, load_private_key, load_public_key, signed_answer
 
 DEFAULT_APP_ID = "zhixin"
+DEFAULT_SELLER_ID = "2088102100000001"
 _FAULTS = frozenset(
     {
         "drop_notice",
@@ -51,8 +74,14 @@ _FAULTS = frozenset(
         "server_error",
         "reject",
         "fail_order",
+        "wrong_return_signature",
+        "wrong_answer_amount",
+        "bill_not_ready",
+        *BILL_FAULTS,
     }
 )
+# The amounts that answers state.
+_AMOUNTS = ("total_amount", "trans_amount", "refund_amount", "refund_fee")
 _SILENCE_SECONDS = Decimal(30)
 _LONGEST_SECONDS = 3600
 
@@ -66,6 +95,10 @@ class Bank:
     gateway: Gateway
     private_key: rsa.RSAPrivateKey
     allows_faults: bool
+    app_id: str
+    seller_id: str
+    bills: BillDesk
+    on_news: Callable[[Order], None]
 
 
 def routes_of(bank: Bank) -> Routes:
@@ -76,6 +109,9 @@ def routes_of(bank: Bank) -> Routes:
         ("GET", "/health"): lambda handler: handler.answer("ok", content_type="text/plain"),
         ("GET", "/gateway.do"): partial(_call_gateway, bank),
         ("POST", "/gateway.do"): partial(_call_gateway, bank),
+        ("GET", CASHIER_PATH): partial(_show_cashier, bank),
+        ("POST", CASHIER_PATH): partial(_use_cashier, bank),
+        ("GET", "/bill"): partial(_download_bill, bank),
     }
     if bank.allows_faults:
         routes |= {
@@ -83,6 +119,8 @@ def routes_of(bank: Bank) -> Routes:
             ("POST", "/control/faults"): partial(_add_fault, bank),
             ("DELETE", "/control/faults"): partial(_clear_faults, bank),
             ("POST", "/control/balances"): partial(_set_balance, bank),
+            ("POST", "/control/returns"): partial(_return_payout, bank),
+            ("POST", "/control/bills"): partial(_open_bills, bank),
             ("GET", "/control/book"): partial(_list_book, bank),
         }
     return routes
@@ -95,7 +133,12 @@ def _call_gateway(bank: Bank, handler: SandboxHandler) -> None:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         handler.answer("The bank has a problem.", content_type="text/plain", status=status)
         return
+    if method in PAGE_METHODS:
+        _open_cashier(bank, handler, parameters)
+        return
     content = bank.gateway.handle(parameters, at=now())
+    if "total_amount" in content or "trans_amount" in content or "refund_fee" in content:
+        content = _with_wrong_amount(bank, content)
     silence = bank.faults.take("timeout_after_success") if method in ORDER_METHODS else None
     if silence:
         _stay_silent(handler, silence)
@@ -105,6 +148,104 @@ def _call_gateway(bank: Bank, handler: SandboxHandler) -> None:
         other = signed_answer(answer_node(method), {}, private_key=bank.private_key)
         text = text.rpartition('"sign":')[0] + '"sign":' + other.rpartition('"sign":')[2]
     handler.answer(text, content_type="application/json")
+
+
+def _with_wrong_amount(bank: Bank, content: Answer) -> Answer:
+    """Return the content, stating 1.00 too much when a test has asked for it."""
+    if not bank.faults.take("wrong_answer_amount"):
+        return content
+    return {
+        name: yuan(parse_cents(str(value)) + 1_00) if name in _AMOUNTS else value
+        for name, value in content.items()
+    }
+
+
+def _open_cashier(bank: Bank, handler: SandboxHandler, parameters: dict[str, str]) -> None:
+    """Send the payer's browser to the page of the payment that the lender has signed."""
+    try:
+        order = bank.gateway.open_cashier(parameters, at=now())
+    except RefusedError as error:
+        page = refusal_page(str(error.answer["sub_code"]), str(error))
+        handler.answer(page, content_type="text/html", status=HTTPStatus.BAD_REQUEST)
+        return
+    handler.redirect(cashier_path(order))
+
+
+def _order_at_cashier(bank: Bank, parameters: dict[str, str]) -> Order:
+    order = bank.book.find_by_token(parameters.get("token", ""))
+    if order is None:
+        raise BadRequestError("There is no such cashier.", status=HTTPStatus.NOT_FOUND)
+    return bank.book.as_of(order.bank_reference, at=now())
+
+
+def _show_cashier(bank: Bank, handler: SandboxHandler) -> None:
+    order = _order_at_cashier(bank, handler.parameters())
+    handler.answer(cashier_page(order, home=_way_back(bank, order)), content_type="text/html")
+
+
+def _use_cashier(bank: Bank, handler: SandboxHandler) -> None:
+    """Do what the payer has chosen: pay, give up, or find that the money does not suffice."""
+    parameters = handler.parameters()
+    order = _order_at_cashier(bank, parameters)
+    choice = parameters.get("choice", "")
+    if choice not in CHOICES:
+        raise BadRequestError("Choose what to do.")
+    if choice != "pay":
+        home = _way_back(bank, order)
+        handler.answer(cashier_page(order, said=choice, home=home), content_type="text/html")
+        return
+    payer = parameters.get("payer", "").strip() or DEFAULT_PAYER
+    try:
+        order = bank.book.pay(order.bank_reference, payer=payer, at=now())
+    except LackOfMoneyError:
+        page = cashier_page(order, said="short", home=_way_back(bank, order))
+        handler.answer(page, content_type="text/html")
+        return
+    except OrderNotInStateError:
+        # Paid twice by a double click, or closed meanwhile: the page says how it stands.
+        order = bank.book.as_of(order.bank_reference, at=now())
+    else:
+        bank.on_news(order)
+    handler.redirect(_way_back(bank, order) or cashier_path(order))
+
+
+def _way_back(bank: Bank, order: Order) -> str:
+    """Return the lender's address for the payer; signed once the order is paid."""
+    if order.cashier is None or order.state is not OrderState.SUCCEEDED:
+        return order.cashier.return_url if order.cashier else ""
+    address = return_address(
+        order,
+        app_id=bank.app_id,
+        seller_id=bank.seller_id,
+        private_key=bank.private_key,
+        at=now(),
+    )
+    if address and bank.faults.take("wrong_return_signature"):
+        return address.replace("sign=", "sign=AAAA", 1)
+    return address
+
+
+def _download_bill(bank: Bank, handler: SandboxHandler) -> None:
+    found = bank.bills.content(handler.parameters().get("token", ""), at=now())
+    if found is None:
+        raise BadRequestError("This address is no longer good.", status=HTTPStatus.NOT_FOUND)
+    handler.answer_file(*found)
+
+
+def _return_payout(bank: Bank, handler: SandboxHandler) -> None:
+    wish = handler.control_wish()
+    try:
+        order = bank.book.return_payout(str(wish["client_reference"]), at=now())
+    except OrderNotInStateError as error:
+        raise BadRequestError("Only a payout that was done can come back.") from error
+    bank.on_news(order)
+    handler.answer_json({"bank_reference": order.bank_reference})
+
+
+def _open_bills(bank: Bank, handler: SandboxHandler) -> None:
+    wish = handler.control_wish()
+    bank.bills.ready_through = date.fromisoformat(str(wish["ready_through"]))
+    handler.answer_json({"ready_through": str(bank.bills.ready_through)})
 
 
 def _stay_silent(handler: SandboxHandler, fault: Fault) -> None:
@@ -152,6 +293,8 @@ def _list_book(bank: Bank, handler: SandboxHandler) -> None:
             "cents": order.instruction.cents,
             "state": order.state,
             "notice_state": order.notice_state,
+            "payer": order.payer,
+            "refunded_cents": order.refunded_cents,
             "reason_code": order.refusal.code if order.refusal else "",
         }
         for order in bank.book.orders()
@@ -167,6 +310,16 @@ def _seconds(text: str) -> Decimal:
     if not 0 <= seconds <= _LONGEST_SECONDS:
         raise argparse.ArgumentTypeError("must be 0 to 3600 seconds")
     return seconds
+
+
+def _rate(text: str) -> Decimal:
+    try:
+        rate = Decimal(text)
+    except InvalidOperation as error:
+        raise argparse.ArgumentTypeError("not a rate") from error
+    if not 0 <= rate < 1:
+        raise argparse.ArgumentTypeError("must be 0 or more and below 1")
+    return rate
 
 
 def _cents(text: str) -> int:
@@ -186,6 +339,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, required=True, help="where book and keys lie")
     add("--notify-url", required=True, help="where notices are sent")
     add("--app-id", default=DEFAULT_APP_ID, help="the lender's id at the bank")
+    add("--seller-id", default=DEFAULT_SELLER_ID, help="the lender's account at the bank")
+    add("--known-host", action="append", default=[], help="a host payers and notices may go to")
+    add("--fee-rate", type=_rate, default="0", help="of a payment, such as 0.006")
     add("--opening-balance", type=_cents, default="50000.00", help="of a new card")
     add("--lender-balance", type=_cents, default="100000000.00", help="of the lender")
     add("--settle-delay", type=_seconds, default="0.3", help="seconds until an order is settled")
@@ -211,6 +367,7 @@ def build(options: argparse.Namespace) -> SandboxServer:
         rules=NoticeRules(
             url=options.notify_url,
             app_id=options.app_id,
+            seller_id=options.seller_id,
             bank_private_key=private_key,
             settle_delay=options.settle_delay,
             retry_base=options.retry_base,
@@ -219,11 +376,32 @@ def build(options: argparse.Namespace) -> SandboxServer:
     rules = GatewayRules(
         app_id=options.app_id,
         lender_public_key=load_public_key(keys.lender_public),
+        seller_id=options.seller_id,
         nonce_required=not options.nonce_optional,
+        known_hosts=frozenset({*options.known_host, urlsplit(options.notify_url).hostname or ""}),
     )
-    gateway = Gateway(book=book, faults=faults, rules=rules, on_new_order=notifier.follow)
-    bank = Bank(book, faults, gateway, private_key, options.allow_faults)
+    address: list[str] = []
+    bills = BillDesk(
+        book=book,
+        faults=faults,
+        seller_id=options.seller_id,
+        fee_rate=options.fee_rate,
+        url=lambda: address[0],
+    )
+    gateway = Gateway(book=book, faults=faults, rules=rules, on_news=notifier.follow, bills=bills)
+    bank = Bank(
+        book=book,
+        faults=faults,
+        gateway=gateway,
+        private_key=private_key,
+        allows_faults=options.allow_faults,
+        app_id=options.app_id,
+        seller_id=options.seller_id,
+        bills=bills,
+        on_news=notifier.follow,
+    )
     server = SandboxServer((options.host, options.port), routes_of(bank))
+    address.append(f"http://{options.host}:{server.server_address[1]}")
     notifier.resume()
     return server
 

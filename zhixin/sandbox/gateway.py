@@ -2,20 +2,20 @@
 
 A subset of Alipay's open API: `alipay.fund.trans.uni.transfer` (payout to a card),
 `alipay.fund.trans.common.query`, `alipay.trade.pay` (debit under an agreement) and
-`alipay.trade.query`. What differs from the published API is listed in docs/bank.md.
+`alipay.trade.query` here; payments at the cashier, closing and refunds in `trades`; the daily bill
+in `bills`. What differs from the published API is listed in docs/bank.md.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from zhixin.sandbox.bills import BILL_QUERY, BillDesk
 from zhixin.sandbox.book import (
     Book,
     ConflictingOrderError,
@@ -26,6 +26,22 @@ from zhixin.sandbox.book import (
     Refusal,
 )
 from zhixin.sandbox.faults import FaultBox
+from zhixin.sandbox.trades import PAGE_METHODS, TRADE_CLOSE, TRADE_REFUND, TradeDesk
+from zhixin.sandbox.wire import (
+    Answer,
+    RefusedError,
+    answer,
+    business_content,
+    card_number_of,
+    cents_of,
+    failure_of,
+    invalid,
+    pay_date,
+    reference_of,
+    require,
+    trade_status,
+    yuan,
+)
 from zhixin.shared.signing import (
     NOTICE_LEAVES_OUT,
     InvalidSignatureError,
@@ -43,47 +59,14 @@ TRANSFER_QUERY = "alipay.fund.trans.common.query"
 TRADE_PAY = "alipay.trade.pay"
 TRADE_QUERY = "alipay.trade.query"
 TRANSFER_CHANGED = "alipay.fund.trans.order.changed"
-ORDER_METHODS = frozenset({TRANSFER, TRADE_PAY})
+ORDER_METHODS = frozenset({TRANSFER, TRADE_PAY, TRADE_CLOSE, TRADE_REFUND})
 
-_REFERENCE = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_CARD_NUMBER = re.compile(r"[0-9]{12,19}")
-_MAX_CENTS = 100_000_000_00
 
 _TRANSFER_STATUS = {
     OrderState.PROCESSING: "DEALING",
     OrderState.SUCCEEDED: "SUCCESS",
     OrderState.FAILED: "FAIL",
-}
-_TRADE_STATUS = {
-    OrderState.PROCESSING: "WAIT_BUYER_PAY",
-    OrderState.SUCCEEDED: "TRADE_SUCCESS",
-    OrderState.FAILED: "TRADE_CLOSED",
-}
-
-Answer = dict[str, object]
-
-
-class RefusedError(Exception):
-    """The gateway does not do what was asked; carries the published codes."""
-
-    def __init__(self, code: str, sub_code: str, sub_message: str) -> None:
-        """Keep the answer's code, sub_code and sub_msg."""
-        super().__init__(sub_message)
-        self.answer: Answer = {
-            "code": code,
-            "msg": _MESSAGES[code],
-            "sub_code": sub_code,
-            "sub_msg": sub_message,
-        }
-
-
-_MESSAGES = {
-    "10000": "Success",
-    "10003": "order success pay inprocess",
-    "20000": "Service Currently Unavailable",
-    "40001": "Missing Required Arguments",
-    "40002": "Invalid Arguments",
-    "40004": "Business Failed",
+    OrderState.RETURNED: "REFUND",
 }
 
 
@@ -93,7 +76,10 @@ class GatewayRules:
 
     app_id: str
     lender_public_key: rsa.RSAPublicKey
+    seller_id: str
     nonce_required: bool = True
+    # Where notices and payers may be sent, beside this machine itself.
+    known_hosts: frozenset[str] = frozenset()
 
 
 class Gateway:
@@ -105,19 +91,23 @@ class Gateway:
         book: Book,
         faults: FaultBox,
         rules: GatewayRules,
-        on_new_order: Callable[[Order], None],
+        on_news: Callable[[Order], None],
+        bills: BillDesk,
     ) -> None:
-        """Call `on_new_order` for each order that was not there before."""
+        """Call `on_news` for each order about which the lender is to be told."""
         self._book = book
         self._faults = faults
         self._rules = rules
-        self._on_new_order = on_new_order
+        self._on_news = on_news
+        self.trades = TradeDesk(book=book, known_hosts=rules.known_hosts, on_news=on_news)
         self._replays = ReplayGuard()
         self._methods: dict[str, Callable[[Mapping[str, object], datetime], Answer]] = {
             TRANSFER: self._transfer,
             TRANSFER_QUERY: self._transfer_query,
             TRADE_PAY: self._trade_pay,
             TRADE_QUERY: self._trade_query,
+            BILL_QUERY: bills.download_url,
+            **self.trades.methods,
         }
 
     def handle(self, parameters: Mapping[str, str], *, at: datetime) -> Answer:
@@ -125,7 +115,7 @@ class Gateway:
         try:
             self._authenticate(parameters, at=at)
             method = self._methods.get(parameters.get("method", ""), _no_such_method)
-            return method(_business_content(parameters), at)
+            return method(business_content(parameters), at)
         except RefusedError as error:
             return error.answer
         except ConflictingOrderError:
@@ -134,7 +124,26 @@ class Gateway:
             text = "This id belongs to an order with another content."
             return RefusedError("40004", code, text).answer
 
-    def _authenticate(self, parameters: Mapping[str, str], *, at: datetime) -> None:
+    def open_cashier(self, parameters: Mapping[str, str], *, at: datetime) -> Order:
+        """Return the order of a page payment, to be paid at its cashier. Raises RefusedError.
+
+        The payer's browser may bring the same address again (back, reload), so neither age nor
+        nonce is judged: the order is the same one by its id, and runs out by its own time.
+        """
+        self._authenticate(parameters, at=at, once=False)
+        if parameters.get("method") not in PAGE_METHODS:
+            raise RefusedError("40002", "isv.invalid-method", "No such page here.")
+        try:
+            return self.trades.open_cashier(
+                parameters["method"], business_content(parameters), parameters, at
+            )
+        except ConflictingOrderError as error:
+            text = "This id belongs to an order with another content."
+            raise RefusedError("40004", "ACQ.CONTEXT_INCONSISTENT", text) from error
+
+    def _authenticate(
+        self, parameters: Mapping[str, str], *, at: datetime, once: bool = True
+    ) -> None:
         if parameters.get("app_id") != self._rules.app_id:
             raise RefusedError("40002", "isv.invalid-app-id", "The app_id is not known here.")
         try:
@@ -142,6 +151,8 @@ class Gateway:
         except InvalidSignatureError as error:
             raise RefusedError("40002", "isv.invalid-signature", str(error)) from error
         nonce = parameters.get("nonce", "")
+        if not once:
+            return
         if not nonce and not self._rules.nonce_required:
             return
         try:
@@ -158,7 +169,7 @@ class Gateway:
             refusal = self._refusal_on_demand(instruction.direction)
         order, is_new = self._book.place(instruction, at=at, refusal=refusal)
         if is_new:
-            self._on_new_order(order)
+            self._on_news(order)
         return order
 
     def _refusal_on_demand(self, direction: Direction) -> Refusal | None:
@@ -169,22 +180,22 @@ class Gateway:
         return Refusal("ACQ.PAYMENT_FAIL", "The card's bank declined the payment.")
 
     def _transfer(self, content: Mapping[str, object], at: datetime) -> Answer:
-        _require(content, "product_code", "TRANS_BANKCARD_NO_PWD")
-        _require(content, "biz_scene", "DIRECT_TRANSFER")
+        require(content, "product_code", "TRANS_BANKCARD_NO_PWD")
+        require(content, "biz_scene", "DIRECT_TRANSFER")
         payee = content.get("payee_info")
         if not isinstance(payee, dict) or payee.get("identity_type") != "BANKCARD_ACCOUNT":
-            raise _invalid("payee_info must name a BANKCARD_ACCOUNT")
+            raise invalid("payee_info must name a BANKCARD_ACCOUNT")
         instruction = Instruction(
             direction=Direction.PAYOUT,
-            client_reference=_reference(content, "out_biz_no"),
-            card_number=_card_number(payee.get("identity")),
+            client_reference=reference_of(content, "out_biz_no"),
+            card_number=card_number_of(payee.get("identity")),
             holder_name=str(payee.get("name") or ""),
-            cents=_cents(content.get("trans_amount")),
+            cents=cents_of(content.get("trans_amount")),
             title=str(content.get("order_title") or ""),
         )
         order = self._place(instruction, at=at)
         _raise_if_failed(order)
-        return _answer(
+        return answer(
             "10000",
             out_biz_no=instruction.client_reference,
             order_id=order.bank_reference,
@@ -194,68 +205,73 @@ class Gateway:
         )
 
     def _transfer_query(self, content: Mapping[str, object], _at: datetime) -> Answer:
-        reference = _reference(content, "out_biz_no")
+        reference = reference_of(content, "out_biz_no")
         order = self._book.find(Direction.PAYOUT, reference)
         if order is None:
             raise RefusedError("40004", "ORDER_NOT_EXIST", "There is no such transfer.")
-        return _answer(
+        return answer(
             "10000",
             out_biz_no=reference,
             order_id=order.bank_reference,
             pay_fund_order_id=order.bank_reference,
-            trans_amount=_yuan(order.instruction.cents),
+            trans_amount=yuan(order.instruction.cents),
             status=_TRANSFER_STATUS[order.state],
-            pay_date=_pay_date(order),
-            **_failure(order),
+            pay_date=pay_date(order),
+            **failure_of(order),
         )
 
     def _trade_pay(self, content: Mapping[str, object], at: datetime) -> Answer:
-        _require(content, "product_code", "GENERAL_WITHHOLDING")
+        require(content, "product_code", "GENERAL_WITHHOLDING")
         agreement = content.get("agreement_params")
         if not isinstance(agreement, dict):
-            raise _invalid("agreement_params is missing")
+            raise invalid("agreement_params is missing")
         instruction = Instruction(
             direction=Direction.DEBIT,
-            client_reference=_reference(content, "out_trade_no"),
-            card_number=_card_number(agreement.get("agreement_no")),
+            client_reference=reference_of(content, "out_trade_no"),
+            card_number=card_number_of(agreement.get("agreement_no")),
             holder_name="",
-            cents=_cents(content.get("total_amount")),
+            cents=cents_of(content.get("total_amount")),
             title=str(content.get("subject") or ""),
         )
         order = self._place(instruction, at=at)
         _raise_if_failed(order)
-        return _answer(
+        return answer(
             "10003" if order.state is OrderState.PROCESSING else "10000",
             out_trade_no=instruction.client_reference,
             trade_no=order.bank_reference,
-            total_amount=_yuan(instruction.cents),
-            gmt_payment=_pay_date(order),
+            total_amount=yuan(instruction.cents),
+            gmt_payment=pay_date(order),
         )
 
-    def _trade_query(self, content: Mapping[str, object], _at: datetime) -> Answer:
-        reference = _reference(content, "out_trade_no")
-        order = self._book.find(Direction.DEBIT, reference)
-        if order is None:
-            raise RefusedError("40004", "ACQ.TRADE_NOT_EXIST", "There is no such trade.")
-        return _answer(
+    def _trade_query(self, content: Mapping[str, object], at: datetime) -> Answer:
+        reference = reference_of(content, "out_trade_no")
+        order = self.trades.find(reference, at=at)
+        return answer(
             "10000",
             out_trade_no=reference,
             trade_no=order.bank_reference,
-            trade_status=_TRADE_STATUS[order.state],
-            total_amount=_yuan(order.instruction.cents),
-            send_pay_date=_pay_date(order),
-            **_failure(order),
+            trade_status=trade_status(order),
+            total_amount=yuan(order.instruction.cents),
+            send_pay_date=pay_date(order),
+            **failure_of(order),
         )
 
 
 def notice_parameters(
-    order: Order, *, app_id: str, private_key: rsa.RSAPrivateKey, at: datetime, cents: int
+    order: Order,
+    *,
+    app_id: str,
+    seller_id: str,
+    private_key: rsa.RSAPrivateKey,
+    at: datetime,
+    cents: int,
 ) -> dict[str, str]:
     """Return the signed notice of a settled order, stating the amount `cents`."""
     if order.instruction.direction is Direction.PAYOUT:
         parameters = _transfer_notice(order, at=at, cents=cents)
     else:
         parameters = _trade_notice(order, at=at, cents=cents)
+        parameters["seller_id"] = seller_id
     parameters.update(app_id=app_id, charset="utf-8", notify_id=order.notice_id)
     return sign_parameters(parameters, private_key=private_key, leaving_out=NOTICE_LEAVES_OUT)
 
@@ -267,11 +283,11 @@ def _transfer_notice(order: Order, *, at: datetime, cents: int) -> dict[str, str
         "pay_fund_order_id": order.bank_reference,
         "product_code": "TRANS_BANKCARD_NO_PWD",
         "biz_scene": "DIRECT_TRANSFER",
-        "action_type": "FINISH",
+        "action_type": "REFUND" if order.state is OrderState.RETURNED else "FINISH",
         "status": _TRANSFER_STATUS[order.state],
-        "trans_amount": _yuan(cents),
+        "trans_amount": yuan(cents),
         "pay_date": timestamp_text(order.settled_at or order.made_at),
-        **_failure(order),
+        **failure_of(order),
     }
     return {
         "msg_method": TRANSFER_CHANGED,
@@ -290,96 +306,29 @@ def _trade_notice(order: Order, *, at: datetime, cents: int) -> dict[str, str]:
         "version": "1.0",
         "out_trade_no": order.instruction.client_reference,
         "trade_no": order.bank_reference,
-        "trade_status": _TRADE_STATUS[order.state],
-        "total_amount": _yuan(cents),
+        "trade_status": trade_status(order),
+        "total_amount": yuan(cents),
         "subject": order.instruction.title,
         "gmt_create": timestamp_text(order.made_at),
         **({"gmt_payment": settled} if succeeded else {"gmt_close": settled}),
-        **_failure(order),
+        **_refunded(order),
+        **failure_of(order),
     }
 
 
-def parse_cents(text: str) -> int:
-    """Return the whole cents that a plain decimal amount in yuan states.
-
-    Raises ValueError for anything else, such as three decimals, a sign or an exponent.
-    """
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", text):
-        raise ValueError(f"{text!r} is not an amount of money")
-    try:
-        return int(Decimal(text) * 100)
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is not an amount of money") from error
+def _refunded(order: Order) -> dict[str, str]:
+    if not order.refunds:
+        return {}
+    last = order.refunds[-1]
+    return {
+        "refund_fee": yuan(order.refunded_cents),
+        "gmt_refund": timestamp_text(last.made_at) + ".000",
+        "out_biz_no": last.request_number,
+    }
 
 
 def _no_such_method(_content: Mapping[str, object], _at: datetime) -> Answer:
     raise RefusedError("40002", "isv.invalid-method", "No such method here.")
-
-
-def _answer(code: str, **fields: str) -> Answer:
-    return {
-        "code": code,
-        "msg": _MESSAGES[code],
-        **{name: value for name, value in fields.items() if value},
-    }
-
-
-def _invalid(text: str) -> RefusedError:
-    return RefusedError("40004", "INVALID_PARAMETER", text)
-
-
-def _business_content(parameters: Mapping[str, str]) -> Mapping[str, object]:
-    try:
-        content = json.loads(parameters.get("biz_content", ""))
-    except ValueError as error:
-        raise RefusedError("40002", "isv.invalid-parameter", "biz_content: no JSON") from error
-    if not isinstance(content, dict):
-        raise RefusedError("40002", "isv.invalid-parameter", "biz_content: no object")
-    return content
-
-
-def _require(content: Mapping[str, object], name: str, expected: str) -> None:
-    if content.get(name) != expected:
-        raise _invalid(f"{name} must be {expected}")
-
-
-def _reference(content: Mapping[str, object], name: str) -> str:
-    value = content.get(name)
-    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
-        raise _invalid(f"{name} must be 1 to 64 letters, digits, _ or -")
-    return value
-
-
-def _card_number(value: object) -> str:
-    if not isinstance(value, str) or not _CARD_NUMBER.fullmatch(value):
-        raise _invalid("the card number must be 12 to 19 digits")
-    return value
-
-
-def _cents(value: object) -> int:
-    try:
-        cents = parse_cents(value if isinstance(value, str) else str(value))
-    except ValueError as error:
-        raise _invalid(str(error)) from error
-    if not 1 <= cents <= _MAX_CENTS:
-        raise _invalid("the amount must be 0.01 to 100000000.00")
-    return cents
-
-
-def _yuan(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"
-
-
-def _pay_date(order: Order) -> str:
-    if order.state is not OrderState.SUCCEEDED or order.settled_at is None:
-        return ""
-    return timestamp_text(order.settled_at)
-
-
-def _failure(order: Order) -> dict[str, str]:
-    if order.refusal is None:
-        return {}
-    return {"error_code": order.refusal.code, "fail_reason": order.refusal.text}
 
 
 def _raise_if_failed(order: Order) -> None:

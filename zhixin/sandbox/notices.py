@@ -75,6 +75,7 @@ class NoticeRules:
 
     url: str
     app_id: str
+    seller_id: str
     bank_private_key: rsa.RSAPrivateKey
     settle_delay: Decimal
     retry_base: Decimal
@@ -126,7 +127,7 @@ class Notifier:
             self._timetable.after(pause, lambda: self._send(order, attempt=attempt))
         elif fault.name == "double_notice":
             self._send(order, attempt=attempt)
-            self._post(self._parameters(order, cents=order.instruction.cents))
+            self._post(order, self._parameters(order, cents=order.instruction.cents))
         elif fault.name == "reorder_notices":
             with self._lock:
                 self._held.append(order)
@@ -141,7 +142,7 @@ class Notifier:
         if wrong == "wrong_signature":
             other = self._parameters(order, cents=cents + 1)
             parameters["sign"] = other["sign"]
-        if self._post(parameters):
+        if self._post(order, parameters):
             self.book.close_notice(order.bank_reference, how=NoticeState.DELIVERED)
             self._release_held()
         elif attempt < self.rules.max_attempts:
@@ -158,15 +159,17 @@ class Notifier:
         return notice_parameters(
             order,
             app_id=self.rules.app_id,
+            seller_id=self.rules.seller_id,
             private_key=self.rules.bank_private_key,
             at=now(),
             cents=cents,
         )
 
-    def _post(self, parameters: Mapping[str, str]) -> bool:
+    def _post(self, order: Order, parameters: Mapping[str, str]) -> bool:
         """Return whether the lender answered `success`. Never follows a redirect or a proxy."""
+        url = (order.cashier.notify_url if order.cashier else "") or self.rules.url
         try:
-            return post_form(self.rules.url, parameters) == _ACKNOWLEDGED
+            return post_form(url, parameters) == _ACKNOWLEDGED
         except (OSError, http.client.HTTPException):
             return False
 

@@ -16,10 +16,39 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: .4rem .8rem; text-align: left; border-bottom: 1px solid #8884; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 p { color: #777; }
+.cashier { margin: 0 auto; max-width: 26rem; padding: 1rem; }
+.cashier h1 { font-size: 1.2rem; font-weight: 600; }
+.cashier p { color: inherit; }
+.cashier .mark { background: #b45309; border-radius: .4rem; color: #fff; display: inline-block;
+  font-size: .8rem; padding: .1rem .6rem; }
+.cashier .sum { font-size: 2.4rem; font-variant-numeric: tabular-nums; margin: .4rem 0; }
+.cashier dl { border-block: 1px solid #8884; padding: .6rem 0; }
+.cashier dl div { display: flex; gap: 1rem; justify-content: space-between; padding: .2rem 0; }
+.cashier dt { color: #777; flex: none; }
+.cashier dd { margin: 0; overflow-wrap: anywhere; text-align: right; }
+.cashier label { display: block; margin: 1rem 0 .3rem; }
+.cashier input, .cashier button, .cashier a.back { border: 1px solid #8888; border-radius: .5rem;
+  box-sizing: border-box; display: block; font: inherit; margin-bottom: .7rem; min-height: 3rem;
+  padding: .6rem .8rem; text-align: center; text-decoration: none; width: 100%; }
+.cashier input { text-align: left; }
+.cashier button { cursor: pointer; }
+.cashier button.pay { background: #1677ff; border-color: #1677ff; color: #fff; font-weight: 600; }
+.cashier .said { border-inline-start: 4px solid #b45309; padding: .3rem .8rem; }
 """
 
-_STATES = {"PROCESSING": "In progress", "SUCCEEDED": "Done", "FAILED": "Failed"}
-_NOTICES = {"PENDING": "Not yet answered", "DELIVERED": "Received", "DROPPED": "Lost on purpose"}
+_STATES = {
+    "WAITING": "Waits for the payer",
+    "PROCESSING": "In progress",
+    "SUCCEEDED": "Done",
+    "FAILED": "Failed",
+    "RETURNED": "Sent back",
+}
+_NOTICES = {
+    "NOT_DUE": "",
+    "PENDING": "Not yet answered",
+    "DELIVERED": "Received",
+    "DROPPED": "Lost on purpose",
+}
 _DIRECTIONS = {"PAYOUT": "To the card", "DEBIT": "From the card"}
 _SHOWN_ORDERS = 200
 
@@ -85,7 +114,7 @@ def _order_row(order: Order) -> tuple[str, ...]:
     return (
         timestamp_text(order.made_at),
         _DIRECTIONS[instruction.direction],
-        instruction.card_number,
+        order.account,
         amount_text(instruction.cents),
         _STATES[order.state],
         order.refusal.text if order.refusal else "",

@@ -129,6 +129,24 @@ class SandboxHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def answer_file(self, name: str, content: bytes) -> None:
+        """Send a file to be kept."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def redirect(self, address: str) -> None:
+        """Send the browser on, by GET."""
+        self.send_response(HTTPStatus.SEE_OTHER)
+        self.send_header("Location", address)
+        self.send_header("Content-Length", "0")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+
     def answer_json(self, content: object, *, status: int = HTTPStatus.OK) -> None:
         """Send `content` as JSON."""
         text = json.dumps(content, ensure_ascii=False, default=str)
