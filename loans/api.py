@@ -93,6 +93,7 @@ class LoanDetail(BorrowerAPIView):
                     {
                         "number": row.number,
                         "due_date": row.due_date,
+                        "payable_through": row.payable_through,
                         "principal": str(row.principal),
                         "interest": str(row.interest),
                         "penalty": str(row.penalty),

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from loans.engine.terms import Method
+from loans.engine.terms import Bucket, Method
 from loans.models import Merchant, Product, ProductVersion
 from loans.models.application import METHOD_LABELS
 from zhixin.shared.admin import ReadOnlyTabularInline, rate_column
@@ -27,8 +27,10 @@ class ProductVersionInline(ReadOnlyTabularInline):
         "shown_uplift",
         "penalty_grace_days",
         "shown_cap",
+        "shown_allocation",
+        "calendar",
     )
-    readonly_fields = ("shown_methods", "shown_uplift", "shown_cap")
+    readonly_fields = ("shown_methods", "shown_uplift", "shown_cap", "shown_allocation")
     shown_uplift = rate_column("penalty_uplift", _("penalty on top of the rate"))
     shown_cap = rate_column("all_in_cap", _("most that a loan may cost a year"))
     ordering = ("-number",)
@@ -37,6 +39,29 @@ class ProductVersionInline(ReadOnlyTabularInline):
     def shown_methods(self, version: ProductVersion) -> str:
         """Return the ways to repay, in words."""
         return ", ".join(str(METHOD_LABELS[Method(name)]) for name in version.methods)
+
+    @admin.display(description=_("what a payment goes to, in order"))
+    def shown_allocation(self, version: ProductVersion) -> str:
+        """Return the order of the buckets, and the order of late loans by their days."""
+        orders = [_order(version.allocation)]
+        orders += [
+            _("from day %(days)d past due: %(order)s")
+            % {"days": rule["from_days_past_due"], "order": _order(rule["order"])}
+            for rule in version.late_allocation
+        ]
+        return "; ".join(orders)
+
+
+def _order(buckets: list[str]) -> str:
+    return " → ".join(str(BUCKET_LABELS[Bucket(bucket)]) for bucket in buckets)
+
+
+BUCKET_LABELS = {
+    Bucket.PRINCIPAL: _("principal"),
+    Bucket.INTEREST: _("interest"),
+    Bucket.FEES: _("fees"),
+    Bucket.PENALTY: _("penalty interest"),
+}
 
 
 @admin.register(Product)

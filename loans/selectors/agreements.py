@@ -70,6 +70,7 @@ class SheetRow:
 
     number: int
     due_date: datetime.date
+    payable_through: datetime.date
     principal: Money
     interest: Money
     fees: Money
@@ -109,6 +110,7 @@ class SheetFigures:
     first_installment: Money
     largest_installment: Money
     last_due_date: datetime.date
+    shifts_rest_days: bool
     default: DefaultCharge
     rows: tuple[SheetRow, ...]
 
@@ -198,6 +200,7 @@ def cost_sheet_document(application: LoanApplication, quote: Quote) -> dict[str,
         "first_installment": str(cost.first_installment),
         "largest_installment": str(cost.largest_installment),
         "last_due_date": cost.last_due_date.isoformat(),
+        "calendar": terms.calendar.value if terms.calendar else None,
         "default": _default_charge(terms),
         "early_repayment_fee": "0.00",
         "other_charges": "NONE",
@@ -205,6 +208,7 @@ def cost_sheet_document(application: LoanApplication, quote: Quote) -> dict[str,
             {
                 "number": row.number,
                 "due_date": row.due_date.isoformat(),
+                "payable_through": row.payable_through.isoformat(),
                 "principal": str(row.principal),
                 "interest": str(row.interest),
                 "fees": str(row.fees),
@@ -244,6 +248,8 @@ def sheet_figures(document: Mapping[str, Any]) -> SheetFigures:
         first_installment=Money.parse(document["first_installment"]),
         largest_installment=Money.parse(document["largest_installment"]),
         last_due_date=datetime.date.fromisoformat(document["last_due_date"]),
+        # A sheet from before there was a calendar names none.
+        shifts_rest_days=document.get("calendar") is not None,
         default=_read_default_charge(default),
         rows=tuple(_read_row(row) for row in document["schedule"]),
     )
@@ -421,6 +427,7 @@ def _read_row(row: Mapping[str, Any]) -> SheetRow:
     return SheetRow(
         number=row["number"],
         due_date=datetime.date.fromisoformat(row["due_date"]),
+        payable_through=datetime.date.fromisoformat(row.get("payable_through", row["due_date"])),
         principal=Money.parse(row["principal"]),
         interest=Money.parse(row["interest"]),
         fees=Money.parse(row["fees"]),

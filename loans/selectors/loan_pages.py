@@ -67,6 +67,7 @@ class ScheduleRow:
 
     number: int
     due_date: datetime.date
+    payable_through: datetime.date
     principal: Money
     interest: Money
     penalty: Money
@@ -220,9 +221,11 @@ def _less(amount: Money, on_its_way: Money) -> Money:
 
 
 def _day_due(state: LoanState) -> datetime.date | None:
-    if state.due_now.total:
-        return state.overdue_since or state.as_of
-    return None if state.next_due is None else state.next_due.date
+    if state.overdue_since is not None:
+        return state.overdue_since
+    if state.next_due is not None:
+        return state.next_due.date
+    return state.as_of if state.due_now.total else None
 
 
 def _own_part(installment: InstallmentState) -> Buckets:
@@ -251,6 +254,7 @@ def _row(
     return ScheduleRow(
         number=installment.number,
         due_date=installment.due_date,
+        payable_through=installment.payable_through,
         principal=own.principal,
         interest=own.interest,
         penalty=own.penalty,
@@ -270,8 +274,9 @@ def _row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str
     if installment.days_late:
         label = ngettext("%(days)d day late", "%(days)d days late", installment.days_late)
         return "late", label % {"days": installment.days_late}, "late"
-    if installment.due_date == as_of:
-        return "now", _("Due today"), "soon"
+    if installment.due_date <= as_of <= installment.payable_through:
+        last_day = installment.payable_through == as_of
+        return "now", _("Due today") if last_day else _("Due now"), "soon"
     if installment.paid.total:
         return "", _("Partly paid"), ""
     return "", "", ""

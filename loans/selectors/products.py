@@ -15,10 +15,12 @@ from loans.engine.terms import (
     Method,
     PenaltyRule,
     Period,
+    read_late_allocation,
 )
 from loans.models import Merchant, Product, ProductVersion
 from risk.engine.decision import InstallmentMath
 from risk.selectors.policies import current_policy
+from zhixin.shared.business_days import BusinessCalendar
 from zhixin.shared.calendar import PeriodUnit
 from zhixin.shared.money import Money, Rounding
 
@@ -109,6 +111,10 @@ def terms_of_offer(
             annual_cap=version.all_in_cap.normalize(),
         ),
         allocation=tuple(Bucket(bucket) for bucket in version.allocation),
+        late_allocation=tuple(
+            read_late_allocation(rule, where="late_allocation") for rule in version.late_allocation
+        ),
+        calendar=BusinessCalendar(version.calendar) if version.calendar else None,
     )
 
 

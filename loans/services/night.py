@@ -37,13 +37,13 @@ def bill_due_installments(
 def age_overdue_loans(
     *, business_date: datetime.date, actor: Actor, clock: Clock, report: Report
 ) -> int:
-    """Count the day on loans with an unpaid installment in the past; return their number.
+    """Count the day on loans with an unpaid installment past its last day; return their number.
 
     Days past due, bucket, class and penalty interest are of the fold; this writes what the
     new day changed of them.
     """
     late = Loan.objects.open().filter(
-        installments__due_date__lt=business_date, installments__paid_on__isnull=True
+        installments__payable_through__lt=business_date, installments__paid_on__isnull=True
     )
     return _refresh_each(
         late,

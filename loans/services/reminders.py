@@ -17,7 +17,7 @@ from loans.models import Installment, Loan
 from loans.models.loan import OPEN_STATUSES
 from zhixin.shared.actor import Actor
 
-# Days from the due date to the message: negative before it, positive once late.
+# Days from the last day in time to the message: negative before it, positive once late.
 BEFORE_DUE_DAYS = (3, 0)
 AFTER_DUE_DAYS = (1, 7, 30)
 
@@ -45,7 +45,7 @@ def _upcoming(business_date: datetime.date) -> QuerySet[Installment]:
     dates = [business_date + datetime.timedelta(days=days) for days in BEFORE_DUE_DAYS]
     return (
         Installment.objects.filter(
-            due_date__in=dates, paid_on__isnull=True, loan__status__in=OPEN_STATUSES
+            payable_through__in=dates, paid_on__isnull=True, loan__status__in=OPEN_STATUSES
         )
         .select_related("loan__borrower", "loan__agreement")
         .order_by("pk")
@@ -71,8 +71,8 @@ def _queue_upcoming(
         purpose=ContactPurpose.SERVICING,
         context={
             "amount": loan.next_due_amount,
-            "due_date": installment.due_date,
-            "days_left": (installment.due_date - business_date).days,
+            "due_date": installment.payable_through,
+            "days_left": (installment.payable_through - business_date).days,
             "number": loan.agreement.number,
             "path": f"/loans/{loan.public_id}/",
         },
