@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.prepayment import has_choice
 from loans.engine.state import LoanState
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
@@ -30,6 +31,10 @@ class QuoteExpiredError(UnableToRepayError):
     """The amount was quoted to end the loan on another day, and today it would not."""
 
 
+class PrepaymentChoiceNeededError(UnableToRepayError):
+    """The amount is more than is due; the borrower says first what the surplus is to do."""
+
+
 class RepaymentNeedsConfirmationError(UnableToRepayError):
     """The repayment looks like one made before; it is taken when the person says it is meant."""
 
@@ -48,6 +53,7 @@ def request_repayment(
     confirmed: bool = False,
     prepayment: PrepaymentEffect | None = None,
     quoted_on: datetime.date | None = None,
+    asks_choice: bool = False,
 ) -> BankTransfer:
     """Have `amount` collected from the borrower's account; once per `key`.
 
@@ -57,6 +63,7 @@ def request_repayment(
     borrower saw. Raises UnableToRepayError when nothing is owed, when the amount is not positive,
     when it is more than is owed and not already on its way, or when the same amount is on its way;
     QuoteExpiredError when it is the payoff of `quoted_on` and would leave something open today;
+    PrepaymentChoiceNeededError when there is a choice, none was made and the caller `asks_choice`;
     RepaymentNeedsConfirmationError when it may be a payment made twice (see `_check_meant`) and is
     not `confirmed`; KeyReusedError when the key was used with another amount or choice.
     """
@@ -77,6 +84,8 @@ def request_repayment(
     _check_same_on_its_way(amount, in_flight)
     if quoted_on is not None and quoted_on < business_date:
         _check_quote(loan, state, amount, on_its_way, quoted_on)
+    if asks_choice and prepayment is None and has_choice(state, amount, on_its_way=on_its_way):
+        raise PrepaymentChoiceNeededError(_("Choose what the rest should do."))
     if not confirmed:
         _check_meant(loan, state, amount, on_its_way, business_date)
     return order_transfer(

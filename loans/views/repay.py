@@ -19,7 +19,11 @@ from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import LoanPage, loan_page
 from loans.selectors.prepayments import PrepaymentChoice, prepayment_choice
 from loans.selectors.receipts import payment_page
-from loans.services.repayments import RepaymentNeedsConfirmationError, request_repayment
+from loans.services.repayments import (
+    PrepaymentChoiceNeededError,
+    RepaymentNeedsConfirmationError,
+    request_repayment,
+)
 from zhixin.shared import clock
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import borrower_required
@@ -40,12 +44,6 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     form = RepaymentForm(request.POST)
     if not form.is_valid() or account is None:
         return _show(request, own, form, status=422)
-    today = business_date()
-    if form.chosen() is None and prepayment_choice(
-        own, amount=form.cleaned_data["amount"], as_of=today
-    ):
-        # The second step: the same page with the choices compared.
-        return _show(request, own, form)
     try:
         transfer = request_repayment(
             loan_id=own.pk,
@@ -54,12 +52,16 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
             key=str(form.cleaned_data["key"]),
             account_name=account.holder_name,
             card_number=account.card_number,
-            business_date=today,
+            business_date=business_date(),
             at=clock.now(),
             confirmed=form.cleaned_data["confirmed"],
             prepayment=form.chosen(),
             quoted_on=form.cleaned_data["quoted_on"],
+            asks_choice=True,
         )
+    except PrepaymentChoiceNeededError:
+        # The second step: the same page with the choices compared.
+        return _show(request, own, form)
     except RepaymentNeedsConfirmationError as error:
         form.add_error("confirmed", str(error))
         return _show(request, own, form, status=422)
