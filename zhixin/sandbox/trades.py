@@ -1,7 +1,7 @@
-"""Payments at the sandbox bank's own page: opened by the lender, paid by the payer, closed, refunded.
+"""Payments at the sandbox bank's own page: opened, paid, closed, refunded.
 
-`alipay.trade.page.pay` and `alipay.trade.wap.pay` come with the payer's browser; `alipay.trade.close`,
-`alipay.trade.refund` and `alipay.trade.fastpay.refund.query` from the lender's server.
+`alipay.trade.page.pay` and `alipay.trade.wap.pay` come with the payer's browser;
+`alipay.trade.close`, `alipay.trade.refund` and `alipay.trade.fastpay.refund.query` from the lender.
 """
 
 from __future__ import annotations

@@ -259,6 +259,14 @@ CONTENT_SECURITY_POLICY = {
 
 BANK_GATEWAY_URL = env.optional("BANK_GATEWAY_URL", "")
 BANK_APP_ID = env.optional("BANK_APP_ID", "zhixin")
+# The lender's own account at the bank: a notice about another seller's money is not ours.
+BANK_SELLER_ID = env.optional("BANK_SELLER_ID", "2088102100000001")
+# Where daily bills may be fetched from, beside the gateway's own address.
+BANK_BILL_ADDRESSES = env.optional(
+    "BANK_BILL_ADDRESSES", "https://dwbillcenter.alipay.com:443"
+).split()
+# What the bank takes of a payment by contract; another fee is a difference.
+BANK_FEE_RATE = env.optional("BANK_FEE_RATE", "0")
 SMS_GATEWAY_URL = env.optional("SMS_GATEWAY_URL", "")
 SMS_ACCESS_KEY_ID = env.optional("SMS_ACCESS_KEY_ID", "")
 SMS_ACCESS_KEY_SECRET = env.optional("SMS_ACCESS_KEY_SECRET", "")

@@ -127,6 +127,7 @@ class World:
             "app_id": "zhixin",
             "lender_private_key": load_private_key(self.keys.lender_private),
             "bank_public_key": load_public_key(self.keys.bank_public),
+            "seller_id": "2088102100000001",
             "timeout": httpx.Timeout(3),
             "now": clock.now,
         }

@@ -433,7 +433,7 @@ def test_a_tampered_amount_is_refused(closed_world: World) -> None:
         ({"timestamp": "2026-01-01 00:00:00"}, "isv.invalid-timestamp"),
         ({"timestamp": "yesterday"}, "isv.invalid-timestamp"),
         ({"nonce": ""}, "isv.replayed-request"),
-        ({"method": "alipay.trade.refund"}, "isv.invalid-method"),
+        ({"method": "alipay.trade.cancel"}, "isv.invalid-method"),
         ({"biz_content": "no JSON"}, "isv.invalid-parameter"),
         ({"biz_content": "[]"}, "isv.invalid-parameter"),
     ],
