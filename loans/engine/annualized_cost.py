@@ -31,6 +31,8 @@ _DAYS_A_YEAR: Final = 365
 _WEEKS_A_YEAR: Final = 52
 _MONTHS_A_YEAR: Final = 12
 _LARGEST_EXPONENT: Final = 10**18
+_LARGEST_RATE: Final = Decimal(10) ** 15
+_OUT_OF_RANGE: Final = "The rate that balances the flows is too large to be stated; check times"
 _TWO: Final = 2
 _LARGEST_OF_TWO: Final = 100
 """Of two rates the lower is the answer when the higher one is above this (10,000 percent)."""
@@ -94,12 +96,21 @@ def annualized_cost(
     """
     if method is CostMethod.NOMINAL and not periods_per_year:
         raise ValueError("A nominal cost needs periods_per_year.")
+    try:
+        rate = _rate_of(flows, method, Fraction(periods_per_year or 1))
+    except decimal.DecimalException:
+        raise NoAnnualizedCostError(_OUT_OF_RANGE) from None
+    if rate > _LARGEST_RATE:
+        raise NoAnnualizedCostError(_OUT_OF_RANGE)
+    return rate
+
+
+def _rate_of(flows: Iterable[CashFlow], method: CostMethod, count: Fraction) -> Decimal:
     grid, coefficients = _on_a_grid(flows)
     with decimal.localcontext(_CONTEXT):
         discount = _solve(coefficients, _bracket(coefficients, grid))
         if method is CostMethod.EFFECTIVE:
             return discount**-grid - 1
-        count = Fraction(periods_per_year or 1)
         exponent = Decimal(grid * count.denominator) / Decimal(count.numerator)
         growth = discount ** -int(exponent) if exponent == int(exponent) else discount**-exponent
         periods = [(Fraction(step) * count / grid, cents) for step, cents in coefficients]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +15,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 2200
+_PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_PLAIN_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LONGEST_SHOWN: Final = 60
+
+
+def shown(value: object) -> str:
+    """Return the value as a message shows it: on one line and not long."""
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 class InvalidInputError(ValueError):
@@ -61,24 +70,23 @@ class Reader:
         return self._data[key]
 
     def text(self, key: str) -> str:
-        """Return a text that is not empty."""
+        """Return a text that is not empty and stands on one line."""
         value = self.raw(key)
-        if not isinstance(value, str) or not value.strip():
-            self.fail(key, f"{value!r} is not a text", 'Write a text such as "a-1"')
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            self.fail(key, f"{shown(value)} is not a text", 'Write a text such as "a-1"')
         return value
 
     def decimal(self, key: str, *, example: str) -> Decimal:
-        """Return an exact decimal number; JSON numbers with a point are refused."""
+        """Return an exact decimal number; a text holds plain digits and at most one point."""
         value = self.raw(key)
         mend = f'Write it as a text such as "{example}"'
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-            self.fail(key, f"{value!r} is not an exact number", mend)
-        try:
-            number = Decimal(value)
-        except decimal.InvalidOperation:
-            self.fail(key, f"{value!r} is not a number", mend)
+            self.fail(key, f"{shown(value)} is not an exact number", mend)
+        if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
+            self.fail(key, f"{shown(value)} is not a number", mend)
+        number = Decimal(value)
         if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004
-            self.fail(key, f"{value!r} is not a usable number", mend)
+            self.fail(key, f"{shown(value)} is not a usable number", mend)
         return number
 
     def money(self, key: str) -> Money:
@@ -89,7 +97,7 @@ class Reader:
         except InvalidAmountError:
             self.fail(
                 key,
-                f"{self._data[key]!r} has more than two decimals",
+                f"{shown(self._data[key])} has more than two decimals",
                 'Write it as a text such as "888.49"',
             )
 
@@ -106,7 +114,7 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             self.fail(
                 key,
-                f"{value!r} is not a whole number from {least} to {most}",
+                f"{shown(value)} is not a whole number from {least} to {most}",
                 f"Write a number such as {max(least, 1)}",
             )
         return value
@@ -115,12 +123,12 @@ class Reader:
         """Return a date written YYYY-MM-DD."""
         value = self.raw(key)
         mend = 'Write a date such as "2026-01-31"'
-        if not isinstance(value, str):
-            self.fail(key, f"{value!r} is not a date", mend)
+        if not isinstance(value, str) or not _PLAIN_DATE.fullmatch(value):
+            self.fail(key, f"{shown(value)} is not a date", mend)
         try:
             date = dt.date.fromisoformat(value)
         except ValueError:
-            self.fail(key, f"{value!r} is not a date", mend)
+            self.fail(key, f"{shown(value)} is not a date", mend)
         if not _FIRST_YEAR <= date.year <= _LAST_YEAR:
             self.fail(key, f"{value} is not from {_FIRST_YEAR} to {_LAST_YEAR}", mend)
         return date
@@ -130,14 +138,14 @@ class Reader:
         value = self.raw(key)
         member = next((member for member in kind if member.value == value), None)
         if member is None:
-            self.fail(key, f"{value!r} is unknown", "Write one of " + ", ".join(kind))
+            self.fail(key, f"{shown(value)} is unknown", "Write one of " + ", ".join(kind))
         return member
 
     def listing(self, key: str) -> list[object]:
         """Return a list."""
         value = self.raw(key)
         if not isinstance(value, list):
-            self.fail(key, f"{value!r} is not a list", "Write [...]")
+            self.fail(key, f"{shown(value)} is not a list", "Write [...]")
         return value
 
     def optional(self, read: Callable[[str], Value], key: str) -> Value | None:
