@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -20,7 +21,7 @@ from loans.engine.annualized_cost import (
     annualized_cost,
     cost_of,
 )
-from loans.engine.codec import InvalidInputError, Reader
+from loans.engine.codec import InvalidInputError, Reader, shown
 from loans.engine.events import event_from_json
 from loans.engine.explanation import explain, explained_keys
 from loans.engine.servicing import Disbursed, Event, InstallmentState, Line, LoanState, replay
@@ -34,6 +35,10 @@ _REMARKS: Final = ("source", "expected", "note", "notes", "description", "commen
 _SIX_PLACES: Final = Decimal("0.000001")
 _DAYS_A_YEAR: Final = 365
 _MOST_PERIODS: Final = 1_000_000
+_PLAIN_FRACTION: Final = re.compile(r"-?\d+(\.\d+|/\d+)?", re.ASCII)
+_LONGEST_NAME: Final = 60
+_MOST_DIGITS: Final = 30
+_LONGEST_FRACTION: Final = 40
 
 
 class InvalidCaseError(ValueError):
@@ -46,6 +51,8 @@ def answer_text(text: str, answer_case: Callable[[object], Answer]) -> str:
     Raises InvalidCaseError for the first case that cannot be read; then nothing is answered.
     """
     data = _parse(text)
+    if isinstance(data, list):
+        raise InvalidCaseError('input: is a list. Write {"cases": [...]}.')
     if not isinstance(data, dict) or "cases" not in data:
         return json.dumps(_answer(data, 1, answer_case), ensure_ascii=False, indent=1)
     cases = data["cases"]
@@ -119,11 +126,13 @@ def answer_annualized_cost(case: object) -> Answer:
 
 
 def _parse(text: str) -> object:
+    if not text.strip():
+        raise InvalidCaseError('input: is empty. Write {"cases": [...]}.')
     try:
         return json.loads(
             text,
             parse_float=Decimal,
-            parse_constant=_refuse_constant,
+            parse_constant=Decimal,
             object_pairs_hook=_object_without_doubles,
         )
     except json.JSONDecodeError as error:
@@ -133,10 +142,10 @@ def _parse(text: str) -> object:
         ) from None
     except RecursionError:
         raise InvalidCaseError("input: is nested too deeply. Write a flat case.") from None
-
-
-def _refuse_constant(name: str) -> object:
-    raise InvalidCaseError(f'input: {name} is not a number. Write a text such as "0.12".')
+    except InvalidCaseError:
+        raise
+    except ValueError:
+        raise InvalidCaseError("input: holds a number of too many digits. Shorten it.") from None
 
 
 def _object_without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -149,7 +158,9 @@ def _object_without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, ob
 
 
 def _answer(case: object, number: int, answer_case: Callable[[object], Answer]) -> Answer:
-    name = case.get("id", number) if isinstance(case, dict) else number
+    stated = case.get("id") if isinstance(case, dict) else None
+    usable = isinstance(stated, str) and stated.strip() and stated.isprintable()
+    name = str(stated)[:_LONGEST_NAME] if usable else number
     try:
         return answer_case(case)
     except InvalidInputError as error:
@@ -213,15 +224,18 @@ def _fraction(reader: Reader, key: str) -> Fraction:
     value = reader.raw(key)
     mend = 'Write a fraction such as "1/12"'
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        reader.fail(key, f"{value!r} is not a fraction", mend)
-    if len(str(value)) > 40:  # noqa: PLR2004
+        reader.fail(key, f"{shown(value)} is not a fraction", mend)
+    if len(str(value)) > _LONGEST_FRACTION:
         reader.fail(key, "is too long", mend)
+    plain = not isinstance(value, str) or _PLAIN_FRACTION.fullmatch(value)
+    if not plain or (isinstance(value, Decimal) and abs(value.adjusted()) > _MOST_DIGITS):
+        reader.fail(key, f"{shown(value)} is not a fraction", mend)
     try:
         number = Fraction(value)
     except (ValueError, ZeroDivisionError, OverflowError):
-        reader.fail(key, f"{value!r} is not a fraction", mend)
+        reader.fail(key, f"{shown(value)} is not a fraction", mend)
     if abs(number) > _MOST_PERIODS:
-        reader.fail(key, f"{value!r} is too large", mend)
+        reader.fail(key, f"{shown(value)} is too large", mend)
     return number
 
 
