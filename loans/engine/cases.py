@@ -23,7 +23,13 @@ from loans.engine.annualized_cost import (
 )
 from loans.engine.codec import InvalidInputError, Reader, shown
 from loans.engine.events import event_from_json
-from loans.engine.explanation import explain, explained_keys
+from loans.engine.explanation import (
+    UnknownNumberError,
+    explain,
+    explain_signed_cost,
+    main_keys,
+    value_of,
+)
 from loans.engine.servicing import Disbursed, Event, InstallmentState, Line, LoanState, replay
 from loans.engine.state import Buckets
 from loans.engine.terms import LoanTerms
@@ -34,6 +40,7 @@ Answer = dict[str, object]
 _REMARKS: Final = ("source", "expected", "note", "notes", "description", "comment", "tolerance")
 _SIX_PLACES: Final = Decimal("0.000001")
 _DAYS_A_YEAR: Final = 365
+_SIGNED_COST: Final = "annualized_cost"
 _MOST_PERIODS: Final = 1_000_000
 _PLAIN_FRACTION: Final = re.compile(r"-?\d+(\.\d+|/\d+)?", re.ASCII)
 _LONGEST_NAME: Final = 60
@@ -70,12 +77,15 @@ def answer_replay(case: object) -> Answer:
     terms = LoanTerms.from_json(reader.raw("terms"))
     events = _read_events(reader, terms)
     as_of = reader.optional(reader.date, "as_of")
+    asked = reader.optional(lambda key: _read_keys(reader, key), "explain")
     reader.finish()
     if as_of is None:
         dates = [event.effective_date for event in events]
         as_of = max(dates, default=terms.disbursement_date)
     state = replay(terms, events, as_of)
     cost = cost_of(terms)
+    keys = (*main_keys(state), _SIGNED_COST) if asked is None else asked
+    lines = _lines_of(reader, terms, state, keys)
     return {
         "id": identity,
         "as_of": as_of.isoformat(),
@@ -97,11 +107,11 @@ def answer_replay(case: object) -> Answer:
         "balances": {
             account.value: str(amount) for account, amount in state.balances.items() if amount
         },
-        "lines": [
-            {"of": key, **_line(line)}
-            for key in explained_keys(state)
-            for line in explain(state, key)
-        ],
+        "explained": {
+            key: _number(cost.total_cost if key == _SIGNED_COST else value_of(state, key))
+            for key in lines
+        },
+        "lines": [{"of": key, **_line(line)} for key, found in lines.items() for line in found],
     }
 
 
@@ -190,6 +200,31 @@ def _read_events(reader: Reader, terms: LoanTerms) -> tuple[Event, ...]:
     return tuple(events)
 
 
+def _read_keys(reader: Reader, key: str) -> tuple[str, ...]:
+    """Return the numbers that a case wants explained, each once, in its order."""
+    keys: list[str] = []
+    for index, item in enumerate(reader.listing(key)):
+        if not isinstance(item, str):
+            reader.fail(f"{key}[{index}]", f"{item!r} is not a text", 'Write "payoff_amount"')
+        keys.append(item)
+    return tuple(dict.fromkeys(keys))
+
+
+def _lines_of(
+    reader: Reader, terms: LoanTerms, state: LoanState, keys: Sequence[str]
+) -> dict[str, tuple[Line, ...]]:
+    """Return the lines behind each number asked for; refuse a number that there is not."""
+    lines: dict[str, tuple[Line, ...]] = {}
+    for key in keys:
+        try:
+            found = explain_signed_cost(terms) if key == _SIGNED_COST else explain(state, key)
+        except UnknownNumberError as error:
+            nearest = ", ".join(error.nearest)
+            reader.fail("explain", f"{key!r} is no number of this loan", f"Write one of {nearest}")
+        lines[key] = found
+    return lines
+
+
 def _read_flows(reader: Reader, per_year: Fraction | None) -> tuple[CashFlow, ...]:
     items = reader.listing("flows")
     flows: list[CashFlow] = []
@@ -274,6 +309,10 @@ def _totals(state: LoanState) -> Answer:
         "waived": str(state.totals.waived.total),
         "outstanding": str(outstanding),
     }
+
+
+def _number(value: Money | Decimal) -> str:
+    return str(value) if isinstance(value, Money) else f"{value:f}"
 
 
 def _line(line: Line) -> Answer:

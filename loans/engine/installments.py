@@ -144,12 +144,6 @@ class Row:
         self.amortization: Amortization | None = None
         self.principal_event = plan.event_id
 
-    def penalty_ratio_of(self, base: int, day: dt.date) -> tuple[int, int]:
-        """Return what the day after `day` costs on `base` cents, unrounded, as a ratio."""
-        numerator, denominator = self.plan.penalty_scale
-        units = span_units(self.plan.terms.day_count, day, day + dt.timedelta(days=1))
-        return base * units * numerator, denominator
-
     def penalty(self) -> int:
         """Return the penalty so far in cents: the rounded cumulative, and what a plan kept."""
         if not self.penalty_units:

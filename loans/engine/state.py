@@ -269,7 +269,7 @@ class LoanState:
         bucket: M0 to M6+ (conduct CL-06).
         accrued_interest_unrounded: contract interest since the last due date.
         penalty_accrued: all penalty ever charged, settled. penalty_per_day: what the next day
-            adds, unrounded.
+            adds, unrounded; tomorrow: of which installment and principal.
         prepaid: money held against the next installments. overpaid: credit on a closed loan.
         balances: what the journal should hold; debits positive; sums to zero.
         plan_events: the payout, then each plan change that took effect.
@@ -298,6 +298,7 @@ class LoanState:
     penalty_rate: Decimal
     penalty_accrued: Money
     penalty_per_day: Decimal
+    tomorrow: tuple[tuple[int, Span], ...]
     payoff_amount: Money
     prepaid: Money
     overpaid: Money

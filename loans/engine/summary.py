@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from loans.engine.aging import age_bucket, classify
-from loans.engine.day_count import UNITS_A_YEAR
+from loans.engine.day_count import UNITS_A_YEAR, span_units
 from loans.engine.events import Event, Recovered, Repaid, effective_order
 from loans.engine.fold import Fold
 from loans.engine.installments import FEES, INTEREST, PENALTY, PRINCIPAL, Row
@@ -27,6 +27,7 @@ from loans.engine.state import (
     NextDue,
     RefundedPart,
     RepaymentAllocation,
+    Span,
     StateTotals,
     WaivedPart,
 )
@@ -63,7 +64,8 @@ def state_of(
     closed = bool(fold.plans) and not owed.total
     accrued_unrounded = _major(*accrued.interest_ratio()) if accrued else Decimal(0)
     accrued_cents = accrued.accrued() if accrued else 0
-    penalty_per_day = _penalty_per_day(fold, as_of)
+    tomorrow = _tomorrow(fold, as_of)
+    penalty_per_day = _penalty_per_day(fold, tomorrow)
     penalty_accrued = -balances[LedgerAccount.PENALTY_INCOME]
     credit = fold.credit_total
     most_late = max(fold.most_late, late)
@@ -91,6 +93,7 @@ def state_of(
         penalty_rate=plan.penalty_rate if plan else Decimal(0),
         penalty_accrued=penalty_accrued,
         penalty_per_day=penalty_per_day,
+        tomorrow=tomorrow,
         payoff_amount=owed.total,
         prepaid=Money(0 if queue_empty else credit),
         overpaid=Money(credit if queue_empty else 0),
@@ -205,17 +208,29 @@ def _status(fold: Fold, *, closed: bool, late: int, credit: int) -> LoanStatus:
     return LoanStatus.OVERDUE if late else LoanStatus.ACTIVE
 
 
-def _penalty_per_day(fold: Fold, as_of: dt.date) -> Decimal:
-    """Return what one more day costs at the present bases, unrounded."""
+def _tomorrow(fold: Fold, as_of: dt.date) -> tuple[tuple[int, Span], ...]:
+    """Return the overdue principal on which the day after `as_of` counts, by installment."""
     if fold.charged_off_on is not None:
-        return Decimal(0)
-    cost = Decimal(0)
+        return ()
+    following = as_of + dt.timedelta(days=1)
+    units = span_units(fold.day_count, as_of, following)
+    spans = []
     for row in fold.open:
         base = row.principal_owed()
         starts = row.payable_through + dt.timedelta(days=row.plan.grace_days)
         if base and row.plan.penalty_rate and as_of >= starts and row.fenced_since is None:
-            numerator, denominator = row.penalty_ratio_of(base, as_of)
-            cost += _major(numerator, denominator)
+            span = Span(base, as_of, following, units, row.principal_event)
+            spans.append((row.number, span))
+    return tuple(spans)
+
+
+def _penalty_per_day(fold: Fold, tomorrow: Sequence[tuple[int, Span]]) -> Decimal:
+    """Return what one more day costs at the present bases, unrounded."""
+    cost = Decimal(0)
+    for number, span in tomorrow:
+        row = next(row for row in fold.open if row.number == number)
+        numerator, denominator = row.plan.penalty_scale
+        cost += _major(span.base_cents * span.units * numerator, denominator)
     return cost
 
 

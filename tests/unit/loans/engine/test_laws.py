@@ -11,7 +11,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loans.engine.events import event_from_json
-from loans.engine.explanation import explain, explained_keys, value_of
 from loans.engine.ledger import balances_of
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.modification import UnableToModifyError, defer, extend, freeze_interest
@@ -213,16 +212,6 @@ def test_penalty_stays_within_its_clamp(loan: Loan, days: int) -> None:
         assert (row.penalty - row.kept_penalty).amount <= most
         for span in row.penalty_spans:
             assert span.base_cents <= row.principal.cents
-
-
-@settings(max_examples=150)
-@given(LOANS, DAYS)
-def test_explanations_readd(loan: Loan, days: int) -> None:
-    state = replay(*loan, day_of(loan, days))
-    for key in explained_keys(state):
-        lines = explain(state, key)
-        assert sum((line.amount for line in lines), Decimal(0)) == value_of(state, key).amount, key
-        assert state.explain(key) == lines
 
 
 @settings(max_examples=200)

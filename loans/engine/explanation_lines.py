@@ -1,0 +1,619 @@
+"""The lines behind the amounts of a state; `loans.engine.explanation` says which number has which.
+
+Unrounded lines are shown to eight decimals; a line of rule ROUNDING closes the gap to cents. Rules
+and text keys are listed in docs/formulas/explanation.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+from loans.engine.events import Reversed
+from loans.engine.schedule import Amortization
+from loans.engine.state import (
+    Buckets,
+    InstallmentState,
+    Line,
+    LoanState,
+    RepaymentAllocation,
+    Span,
+)
+from loans.engine.terms import Method
+from zhixin.shared.money import Money
+
+BUCKETS: Final = ("principal", "interest", "fees", "penalty")
+_PLACES: Final = Decimal("1e-8")
+_CENT: Final = Decimal("0.01")
+_CONTEXT: Final = Context(prec=50, rounding=ROUND_HALF_EVEN)
+_LEVEL: Final = (Method.EQUAL_INSTALLMENT, Method.FLAT)
+Lines = list[Line]
+
+
+def part(
+    amount: Money,
+    rule: str,
+    text_key: str,
+    *,
+    event_id: str | None = None,
+    number: int | None = None,
+) -> Lines:
+    """Return a line of a settled amount, none for 0.00."""
+    if not amount:
+        return []
+    return [
+        Line(
+            amount=amount.amount,
+            rule=rule,
+            text_key=text_key,
+            base=amount if amount.cents > 0 else -amount,
+            event_id=event_id or None,
+            number=number,
+        )
+    ]
+
+
+def bucket(amounts: Buckets, name: str) -> Money:
+    """Return one bucket, or their total."""
+    found: Money = getattr(amounts, name)
+    return found
+
+
+def buckets_of(name: str) -> Sequence[str]:
+    """Return the buckets that a name stands for."""
+    return BUCKETS if name == "total" else (name,)
+
+
+# -- interest and penalty by the day ---------------------------------------------------------------
+
+
+def _line_of_span(
+    span: Span, rate: Decimal, per_unit: Decimal, *, rule: str, text_key: str, number: int
+) -> Line:
+    amount = _CONTEXT.multiply(Decimal(span.base_cents * span.units), per_unit)
+    return Line(
+        amount=amount.quantize(_PLACES, context=_CONTEXT),
+        rule=rule,
+        text_key=text_key,
+        base=Money(span.base_cents),
+        rate=rate,
+        days=(span.end - span.start).days,
+        start=span.start,
+        end=span.end,
+        event_id=span.event_id or None,
+        number=number,
+    )
+
+
+def _closed(lines: Lines, whole: Decimal, number: int | None = None) -> Lines:
+    """Add the line that closes the gap between the lines and the amount."""
+    gap = _CONTEXT.subtract(whole, sum((line.amount for line in lines), Decimal(0)))
+    if gap:
+        lines.append(Line(amount=gap, rule="ROUNDING", text_key="rounding", number=number))
+    return lines
+
+
+def _interest_by_day(row: InstallmentState, spans: Iterable[Span]) -> Lines:
+    return [
+        _line_of_span(
+            span,
+            row.interest_rate,
+            row.interest_per_unit,
+            rule="INTEREST",
+            text_key="interest_on_principal",
+            number=row.number,
+        )
+        for span in spans
+    ]
+
+
+def _penalty_by_day(row: InstallmentState) -> Lines:
+    lines = [
+        _line_of_span(
+            span,
+            row.penalty_rate,
+            row.penalty_per_unit,
+            rule="PENALTY",
+            text_key="penalty_on_overdue_principal",
+            number=row.number,
+        )
+        for span in row.penalty_spans
+    ]
+    return _closed(lines, (row.due.penalty - row.kept_penalty).amount, row.number)
+
+
+def interest_lines(_: LoanState, row: InstallmentState) -> Lines:
+    """Return the installment's interest: its days, and what an earlier plan left."""
+    own = (row.due.interest - row.carried_interest).amount
+    lines = _closed(_interest_by_day(row, row.interest_spans), own, row.number)
+    return [
+        *(_rest_of_flat(line) if _is_rest(line) else line for line in lines),
+        *carried(row.carried_interest, "interest", row.plan_event, row.number),
+    ]
+
+
+def _is_rest(line: Line) -> bool:
+    return line.rule == "ROUNDING" and abs(line.amount) > _CENT
+
+
+def _rest_of_flat(line: Line) -> Line:
+    """Return the rounding of all installments of a flat charge, which its last one takes."""
+    return replace(line, rule="REST_OF_INTEREST", text_key="rest_of_interest")
+
+
+def penalty_lines(_: LoanState, row: InstallmentState) -> Lines:
+    """Return the installment's penalty: its late days, and what an earlier plan left."""
+    return [
+        *_penalty_by_day(row),
+        *carried(row.kept_penalty, "penalty", row.plan_event, row.number),
+    ]
+
+
+def carried(amount: Money, name: str, event_id: str, number: int | None = None) -> Lines:
+    """Return what a plan took over from before."""
+    rule = "KEPT_PENALTY" if name == "penalty" else f"CARRIED_{name.upper()}"
+    return part(amount, rule, f"{name}_from_before_the_plan", event_id=event_id, number=number)
+
+
+def penalty_accrued(state: LoanState) -> Lines:
+    """Return all penalty ever charged, day by day."""
+    return [line for row in state.installments for line in _penalty_by_day(row)]
+
+
+def accrued_interest(state: LoanState) -> Lines:
+    """Return the interest since the last due date."""
+    return _closed(_accrued_days(state), state.accrued_interest.amount, _running_number(state))
+
+
+def accrued_interest_unrounded(state: LoanState) -> Lines:
+    """Return the same before it is settled to cents."""
+    return _closed(_accrued_days(state), state.accrued_interest_unrounded, _running_number(state))
+
+
+def _accrued_days(state: LoanState) -> Lines:
+    row = state.running
+    if row is None or not state.plan_events:
+        return []
+    return _interest_by_day(row, (span for span in row.interest_spans if span.end <= state.as_of))
+
+
+def _running_number(state: LoanState) -> int | None:
+    return state.running.number if state.running is not None else None
+
+
+def penalty_per_day(state: LoanState) -> Lines:
+    """Return what the next day adds on each installment that is late."""
+    if not state.penalty_per_day:
+        return []
+    rows = {row.number: row for row in state.installments}
+    lines = [
+        _line_of_span(
+            span,
+            rows[number].penalty_rate,
+            rows[number].penalty_per_unit,
+            rule="PENALTY",
+            text_key="penalty_on_overdue_principal",
+            number=number,
+        )
+        for number, span in state.tomorrow
+    ]
+    return _closed(lines, state.penalty_per_day)
+
+
+# -- what is owed ----------------------------------------------------------------------------------
+
+
+def billed(state: LoanState, name: str, rows: Iterable[InstallmentState]) -> Lines:
+    """Return what is still to pay of `rows`, by installment and bucket."""
+    return [
+        Line(
+            amount=bucket(row.outstanding, each).amount,
+            rule="BILLED",
+            text_key=f"billed_{each}",
+            base=bucket(row.outstanding, each),
+            end=row.due_date,
+            event_id=state.closings.get(row.number),
+            number=row.number,
+        )
+        for row in rows
+        for each in buckets_of(name)
+        if bucket(row.outstanding, each)
+    ]
+
+
+def due_now(state: LoanState, name: str) -> Lines:
+    """Return what is billed and unpaid."""
+    return billed(state, name, (row for row in state.installments if row.billed))
+
+
+def overdue(state: LoanState, name: str) -> Lines:
+    """Return the part of it that is late."""
+    return billed(state, name, (row for row in state.installments if row.billed and row.days_late))
+
+
+def next_due(state: LoanState) -> Lines:
+    """Return what the next installment asks."""
+    number = state.next_due.number if state.next_due is not None else 0
+    return billed(state, "total", (row for row in state.installments if row.number == number))
+
+
+def unbilled(state: LoanState, name: str) -> Lines:
+    """Return what is not billed yet but owed when the loan ends today."""
+    return [line for each in buckets_of(name) for line in _unbilled_bucket(state, each)]
+
+
+def _unbilled_bucket(state: LoanState, name: str) -> Lines:
+    if name == "principal":
+        return _unbilled_principal(state)
+    if name == "interest":
+        return _unbilled_interest(state)
+    return _unbilled_carried(state, name)
+
+
+def _unbilled_carried(state: LoanState, name: str) -> Lines:
+    plan = state.plan_events[-1] if state.plan_events else ""
+    return carried(bucket(state.unbilled, name), name, plan)
+
+
+def _unbilled_interest(state: LoanState) -> Lines:
+    plan = state.plan_events[-1] if state.plan_events else ""
+    rest = state.unbilled.interest - state.accrued_interest
+    return [*carried(rest, "interest", plan), *accrued_interest(state)]
+
+
+def _unbilled_principal(state: LoanState) -> Lines:
+    """Return what was lent, less what fell due or was repaid early, and what plans moved back."""
+    lines = lent(state)
+    for row in state.installments:
+        if row.billed:
+            lines += part(
+                -row.due.principal, "FELL_DUE", "principal_that_fell_due", number=row.number
+            )
+            lines += _moved(state, row, row.moved.principal)
+    waiting = {row.number for row in state.installments if not row.billed}
+    for early in state.early:
+        if early.number in waiting:
+            lines += _paid_early(early.event_id, -early.amount, early.number)
+    return lines
+
+
+def lent(state: LoanState, sign: int = 1) -> Lines:
+    """Return the payout, and credit refunded in excess, which is principal again."""
+    payout = state.plan_events[0] if state.plan_events else ""
+    lines = part(state.totals.disbursed * sign, "PAYOUT", "paid_out", event_id=payout)
+    for refund in state.refunds:
+        if refund.of is None:
+            lines += part(
+                refund.amount * sign, "LENT_AGAIN", "lent_again", event_id=refund.event_id
+            )
+    return lines
+
+
+def outstanding(state: LoanState, name: str) -> Lines:
+    """Return what closes the loan today: billed, to come, accrued, less money paid ahead."""
+    lines = due_now(state, name)
+    running = state.running
+    if state.unbilled.principal and name in {"principal", "total"}:
+        spans = running.interest_spans if running is not None else ()
+        lines += part(
+            state.unbilled.principal,
+            "UNBILLED_PRINCIPAL",
+            "principal_not_due_yet",
+            event_id=spans[-1].event_id if spans else state.plan_events[-1],
+        )
+    for each in buckets_of(name):
+        if each != "principal":
+            lines += unbilled(state, each)
+    return lines + _held_against(state, name)
+
+
+def _held_against(state: LoanState, name: str) -> Lines:
+    """Return the money paid ahead that the bucket is lowered by, principal first."""
+    pools = _pools(state)
+    lines: Lines = []
+    for each in BUCKETS:
+        whole = bucket(state.due_now, each) + bucket(state.unbilled, each)
+        taken = _take(pools, whole - bucket(state.outstanding, each))
+        if name in {each, "total"}:
+            for event_id, amount in taken:
+                lines += part(-amount, "PAID_AHEAD", "money_paid_ahead", event_id=event_id)
+    return lines
+
+
+def _pools(state: LoanState) -> list[tuple[str, Money]]:
+    return [
+        (repayment.event_id, repayment.credit) for repayment in state.repayments if repayment.credit
+    ]
+
+
+def _take(pools: list[tuple[str, Money]], amount: Money) -> list[tuple[str, Money]]:
+    """Take `amount` out of the money held, the oldest first; say whose it was."""
+    taken = []
+    while amount and pools:
+        event_id, held = pools.pop(0)
+        share = min(held, amount)
+        taken.append((event_id, share))
+        amount -= share
+        if held > share:
+            pools.insert(0, (event_id, held - share))
+    return taken
+
+
+def credit(state: LoanState) -> Lines:
+    """Return whose money is held."""
+    return [
+        line
+        for event_id, held in _pools(state)
+        for line in part(held, "PAID_AHEAD", "money_paid_ahead", event_id=event_id)
+    ]
+
+
+# -- sums ------------------------------------------------------------------------------------------
+
+
+def scheduled(state: LoanState, name: str) -> Lines:
+    """Return what each installment asks, less what a plan change moved on."""
+    lines: Lines = []
+    for row in state.installments:
+        for each in buckets_of(name):
+            lines += part(
+                bucket(row.due, each), "INSTALLMENT", f"installment_{each}", number=row.number
+            )
+        lines += _moved(state, row, -bucket(row.moved, name))
+    return lines
+
+
+def paid(state: LoanState, name: str) -> Lines:
+    """Return what each repayment paid, and what money held will pay."""
+    now: dict[str, Money] = defaultdict(Money.zero)
+    later: dict[str, Money] = defaultdict(Money.zero)
+    for event_id, _, amounts, is_held in _payments(state):
+        sums = later if is_held else now
+        sums[event_id] += bucket(amounts, name)
+    lines: Lines = []
+    for event_id, amount in now.items():
+        lines += part(amount, "ALLOCATION", "paid", event_id=event_id)
+    for event_id, amount in later.items():
+        lines += part(amount, "PAID_AHEAD", "money_paid_ahead", event_id=event_id)
+    return lines
+
+
+def waived(state: LoanState, name: str) -> Lines:
+    """Return what each event forgave."""
+    return [
+        line
+        for each in state.waivers
+        if each.counted
+        for line in part(
+            bucket(each.amount, name),
+            "WAIVER",
+            "waived",
+            event_id=each.event_id,
+            number=each.number,
+        )
+    ]
+
+
+def disbursed(state: LoanState) -> Lines:
+    """Return the payout."""
+    payout = state.plan_events[0] if state.plan_events else ""
+    return part(state.totals.disbursed, "PAYOUT", "paid_out", event_id=payout)
+
+
+def received(state: LoanState) -> Lines:
+    """Return each repayment that was not taken back."""
+    return [
+        line
+        for repayment in state.repayments
+        if not repayment.reversed
+        for line in part(repayment.amount, "RECEIVED", "received", event_id=repayment.event_id)
+    ]
+
+
+def refunded(state: LoanState) -> Lines:
+    """Return each refund, by what it was taken from."""
+    lines: Lines = []
+    for refund in state.refunds:
+        rule, text = ("LENT_AGAIN", "lent_again") if refund.of is None else ("REFUND", "refunded")
+        lines += part(refund.amount, rule, text, event_id=refund.event_id)
+    return lines
+
+
+def total_cost(state: LoanState) -> Lines:
+    """Return the flows of the loan as it stands: paid out, and each installment back."""
+    lines = lent(state, -1) if state.plan_events else _to_be_lent(state)
+    for row in state.installments:
+        asks = row.due.total - row.moved.total
+        for line in part(asks, "FLOW", "installment_total", number=row.number):
+            lines.append(line)
+    return lines
+
+
+def _to_be_lent(state: LoanState) -> Lines:
+    return part(-state.totals.scheduled.principal, "PAYOUT", "paid_out")
+
+
+# -- one installment -------------------------------------------------------------------------------
+
+
+def principal_lines(state: LoanState, row: InstallmentState) -> Lines:
+    """Return the principal that was repaid early in the period, and what the rule asks."""
+    lines: Lines = []
+    rest = row.due.principal
+    for early in state.early:
+        if early.number == row.number:
+            lines += _paid_early(early.event_id, early.amount, row.number)
+            rest -= early.amount
+    own = row.due.interest - row.carried_interest
+    return lines + _by_rule(state, row, rest, own)
+
+
+def _by_rule(state: LoanState, row: InstallmentState, rest: Money, own: Money) -> Lines:
+    rule = row.amortization
+    if rule is not None and _is_level(rule, rest, own):
+        level = part(
+            rest + own,
+            "LEVEL_INSTALLMENT",
+            "level_installment",
+            event_id=row.plan_event,
+            number=row.number,
+        )
+        return level + part(-own, "LESS_INTEREST", "less_its_interest", number=row.number)
+    if rule is not None and rule.method is Method.EQUAL_PRINCIPAL and rest.cents == rule.part:
+        return part(
+            rest,
+            "EQUAL_PRINCIPAL",
+            "equal_principal",
+            event_id=row.plan_event,
+            number=row.number,
+        )
+    event_id = state.closings.get(row.number, row.plan_event)
+    return part(
+        rest, "REST_OF_PRINCIPAL", "rest_of_principal", event_id=event_id, number=row.number
+    )
+
+
+def _is_level(rule: Amortization, rest: Money, own: Money) -> bool:
+    return rule.method in _LEVEL and bool(rest) and (rest + own).cents == rule.level
+
+
+def _paid_early(event_id: str, amount: Money, number: int) -> Lines:
+    return part(amount, "PAID_EARLY", "principal_paid_early", event_id=event_id, number=number)
+
+
+def _moved(state: LoanState, row: InstallmentState, amount: Money) -> Lines:
+    """Return what the next plan took over from the installment."""
+    if not amount:
+        return []
+    return part(
+        amount,
+        "MOVED",
+        "moved_to_plan",
+        event_id=state.plan_events[row.plan + 1],
+        number=row.number,
+    )
+
+
+def fee_lines(_: LoanState, row: InstallmentState) -> Lines:
+    """Return the agreement's fee, and fees that an earlier plan left."""
+    own = row.due.fees - row.carried_fees
+    return [
+        *part(own, "FEE", "fee_of_agreement", event_id=row.plan_event, number=row.number),
+        *carried(row.carried_fees, "fees", row.plan_event, row.number),
+    ]
+
+
+def total_lines(_: LoanState, row: InstallmentState) -> Lines:
+    """Return what the installment consists of."""
+    return [
+        line
+        for each in BUCKETS
+        for line in part(
+            bucket(row.due, each), "INSTALLMENT", f"installment_{each}", number=row.number
+        )
+    ]
+
+
+def paid_lines(state: LoanState, row: InstallmentState) -> Lines:
+    """Return which repayment paid what of the installment."""
+    lines: Lines = []
+    for event_id, number, amounts, is_held in _payments(state):
+        if number == row.number:
+            rule, text = ("PAID_AHEAD", "money_paid_ahead") if is_held else ("ALLOCATION", "paid")
+            lines += part(amounts.total, rule, text, event_id=event_id, number=number)
+    return lines
+
+
+def waived_lines(state: LoanState, row: InstallmentState) -> Lines:
+    """Return what was forgiven of the installment."""
+    return [
+        line
+        for each in state.waivers
+        if each.number == row.number
+        for line in part(
+            each.amount.total, "WAIVER", "waived", event_id=each.event_id, number=row.number
+        )
+    ]
+
+
+def moved_lines(state: LoanState, row: InstallmentState) -> Lines:
+    """Return what a plan change took over from the installment."""
+    return _moved(state, row, row.moved.total)
+
+
+def outstanding_lines(state: LoanState, row: InstallmentState) -> Lines:
+    """Return what the installment asks, less what was paid, forgiven and moved."""
+    done = [*paid_lines(state, row), *waived_lines(state, row), *moved_lines(state, row)]
+    return [*total_lines(state, row), *(replace(line, amount=-line.amount) for line in done)]
+
+
+def balance_lines(_: LoanState, row: InstallmentState) -> Lines:
+    """Return the principal before the installment, less its own."""
+    before = row.balance + row.due.principal - row.moved.principal
+    lines = part(before, "BALANCE", "principal_before", number=row.number)
+    lines += part(-row.due.principal, "INSTALLMENT", "installment_principal", number=row.number)
+    return lines + _moved(_, row, row.moved.principal)
+
+
+# -- one repayment ---------------------------------------------------------------------------------
+
+
+def allocation(state: LoanState, repayment: RepaymentAllocation) -> Lines:
+    """Return where a repayment went."""
+    event_id = repayment.event_id
+    if repayment.reversed:
+        return part(
+            repayment.amount, "REVERSED", "taken_back", event_id=_reversal_of(state, event_id)
+        )
+    lines: Lines = []
+    for share in repayment.parts:
+        for each in BUCKETS:
+            lines += part(
+                bucket(share.amount, each),
+                "ALLOCATION",
+                f"to_{each}",
+                event_id=event_id,
+                number=share.number,
+            )
+    lines += part(repayment.credit, "PAID_AHEAD", "held_for_later", event_id=event_id)
+    for refund in state.refunds:
+        if refund.of == event_id:
+            lines += part(refund.amount, "REFUND", "refunded", event_id=refund.event_id)
+    return lines
+
+
+def _reversal_of(state: LoanState, event_id: str) -> str:
+    return next(
+        event.event_id
+        for event in state.events
+        if isinstance(event, Reversed)
+        and event.of == event_id
+        and event.effective_date <= state.as_of
+    )
+
+
+def _payments(state: LoanState) -> Iterator[tuple[str, int, Buckets, bool]]:
+    """Yield repayment, installment, amounts, and whether it is money held that will pay then."""
+    recorded: dict[int, list[Buckets]] = defaultdict(list)
+    for repayment in state.repayments:
+        for share in repayment.parts:
+            recorded[share.number].append(share.amount)
+            yield repayment.event_id, share.number, share.amount, False
+    pools = _pools(state)
+    for row in state.installments:
+        if row.billed:
+            continue
+        rests = [
+            bucket(row.paid, each) - Money(sum(bucket(b, each).cents for b in recorded[row.number]))
+            for each in BUCKETS
+        ]
+        shares: dict[str, list[Money]] = {}
+        for index, rest in enumerate(rests):
+            for event_id, amount in _take(pools, rest):
+                shares.setdefault(event_id, [Money.zero()] * 4)[index] += amount
+        for event_id, (principal, interest, fees, penalty) in shares.items():
+            amounts = Buckets(principal=principal, interest=interest, fees=fees, penalty=penalty)
+            yield event_id, row.number, amounts, True
