@@ -18,6 +18,7 @@ from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer, LoanEvent, ReceivedMoney
 from loans.models.received_money import MoneyChannel
 from loans.models.transfer import CommandKind
+from loans.selectors.reversals import reversals_of
 from loans.services.corrections import (
     AMOUNT_MOST,
     Correction,
@@ -85,7 +86,8 @@ class MoneyReceived(Correction):
     def keep(self, row: LoanEvent) -> None:
         """Keep the reference; another booking of it at the same moment is refused here."""
         reference = self.reference.strip()
-        use = 1 + ReceivedMoney.objects.filter(channel=self.channel, reference=reference).count()
+        # Counted by reversals and not by bookings: whoever books the same use loses.
+        use = 1 + reversals_of(_bookings(self.channel, reference)).count()
         try:
             with transaction.atomic():
                 ReceivedMoney.objects.create(
@@ -142,11 +144,14 @@ def _check_reference(channel: MoneyChannel, reference: str) -> None:
         raise UnableToRecordMoneyError(
             _("Enter the reference of the payment, so that it is booked once."), field="reference"
         )
-    booked = ReceivedMoney.objects.filter(channel=channel, reference=reference)
-    event_ids = {str(event_id) for event_id in booked.values_list("event__event_id", flat=True)}
-    undone = LoanEvent.objects.filter(kind=Reversed.kind, body__of__in=event_ids).count()
-    if undone < len(event_ids) or _came_by_rail(reference):
+    event_ids = _bookings(channel, reference)
+    if reversals_of(event_ids).count() < len(event_ids) or _came_by_rail(reference):
         raise _already(reference)
+
+
+def _bookings(channel: MoneyChannel, reference: str) -> list[str]:
+    booked = ReceivedMoney.objects.filter(channel=channel, reference=reference)
+    return [str(event_id) for event_id in booked.values_list("event__event_id", flat=True)]
 
 
 def _came_by_rail(reference: str) -> bool:
