@@ -152,8 +152,11 @@ CELERY_BEAT_SCHEDULE = {
 NIGHT_STEPS = [
     "loans.services.night.bill_due_installments",
     "loans.services.night.age_overdue_loans",
+    "loans.services.refunds.refund_closed_loans",
     "collections_app.services.cases.open_and_close_cases",
     "loans.services.reminders.queue_reminders",
+    # The last one: it looks at what the others did.
+    "loans.services.reconciliation.check_books",
 ]
 
 # --- People -------------------------------------------------------------------------------
