@@ -38,7 +38,11 @@ NIGHT_STEP_LABELS = {
     "loans.services.night.bill_due_installments": _("Bill the installments that are due"),
     "loans.services.night.age_overdue_loans": _("Count a day on late loans"),
     "collections_app.services.cases.open_and_close_cases": _("Open and close cases"),
+    "loans.services.refunds.refund_closed_loans": _(
+        "Refund the credit of loans that are paid off"
+    ),
     "loans.services.reminders.queue_reminders": _("Queue reminders"),
+    "loans.services.reconciliation.check_books": _("Check the books"),
 }
 
 
