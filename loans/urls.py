@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from loans.views import apply, bank, decision, my_loans, repay, signing
+from loans.views import apply, autopay, bank, decision, documents, my_loans, repay, signing
 
 app_name = "loans"
 
@@ -32,6 +32,35 @@ urlpatterns += [
     path("loans/", my_loans.my_loans, name="my_loans"),
     path("loans/<uuid:public_id>/", my_loans.loan, name="loan"),
     path("loans/<uuid:public_id>/pay/", repay.repay, name="repay"),
+    path("loans/<uuid:public_id>/autopay/", autopay.show, name="autopay"),
+    path("loans/<uuid:public_id>/autopay/on/", autopay.switch_on, name="autopay_on"),
+    path("loans/<uuid:public_id>/autopay/off/", autopay.switch_off, name="autopay_off"),
     path("payments/<uuid:public_id>/", repay.payment, name="payment"),
     path("bank/notices", bank.notice, name="bank_notices"),
+]
+
+# Documents: pages, PDFs, and the public check of a certificate.
+urlpatterns += [
+    path("loans/<uuid:public_id>/schedule/", documents.schedule, name="schedule"),
+    path("loans/<uuid:public_id>/schedule.pdf", documents.schedule_pdf, name="schedule_pdf"),
+    path("loans/<uuid:public_id>/statement/", documents.statement, name="statement"),
+    path("loans/<uuid:public_id>/statement.pdf", documents.statement_pdf, name="statement_pdf"),
+    path("loans/<uuid:public_id>/certificate/", documents.certificate, name="certificate"),
+    path(
+        "loans/<uuid:public_id>/certificate.pdf", documents.certificate_pdf, name="certificate_pdf"
+    ),
+    path(
+        "agreements/<uuid:public_id>/agreement.pdf", documents.agreement_pdf, name="agreement_pdf"
+    ),
+    path(
+        "agreements/<uuid:public_id>/cost-sheet.pdf",
+        documents.cost_sheet_pdf,
+        name="cost_sheet_pdf",
+    ),
+    path(
+        "staff/loans/<uuid:public_id>/<slug:kind>.pdf",
+        documents.staff_document,
+        name="staff_document",
+    ),
+    path("verify/", documents.verify_certificate, name="verify_certificate"),
 ]

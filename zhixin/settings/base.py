@@ -152,12 +152,19 @@ CELERY_BEAT_SCHEDULE = {
 NIGHT_STEPS = [
     "loans.services.night.bill_due_installments",
     "loans.services.night.age_overdue_loans",
+    # After billing: what is due is known. Debits before notices: a debit needs no new notice.
+    "loans.services.autopay.collect_due",
+    "loans.services.autopay.give_notices",
     "loans.services.refunds.refund_closed_loans",
     "collections_app.services.cases.open_and_close_cases",
     "loans.services.reminders.queue_reminders",
     # The last one: it looks at what the others did.
     "loans.services.reconciliation.check_books",
 ]
+
+# Autopay (docs/autopay.md): days at least from a notice to its debit, days before the debit on
+# which it is written, and days from a failure for lack of money to the one retry.
+AUTOPAY = {"notice_days": 3, "ahead_days": 5, "retry_days": 3}
 
 # --- People -------------------------------------------------------------------------------
 
@@ -204,7 +211,10 @@ ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "dashed": False, "length": 6}
 # allauth's limits, kept in Redis. Phones of one carrier share few addresses (CGNAT), so the
 # limit for each address is wider than allauth's three a minute; the one for each number stays.
-ACCOUNT_RATE_LIMITS = {"verify_phone": "1/30s/key,30/m/ip"}
+ACCOUNT_RATE_LIMITS = {
+    "verify_phone": "1/30s/key,30/m/ip",
+    "verify_certificate": "10/m/ip,60/h/ip",
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -1,0 +1,1 @@
+"""The documents of a loan for its borrower: schedule, statement, certificate, contract."""
