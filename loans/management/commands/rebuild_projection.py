@@ -54,8 +54,11 @@ class Command(BaseCommand):
 
     def _report(self, found: LoanComparison) -> None:
         for each in found.differences:
-            line = f"{found.number}  {each.check.value}  {each.item}: {each.held}, "
-            tqdm.write(f"{line}by the events {each.expected}", file=self.stdout)
+            with tqdm.external_write_mode():
+                self.stdout.write(
+                    f"{found.number}  {each.check.value}  {each.item}: "
+                    f"{each.held}, by the events {each.expected}"
+                )
 
 
 def _refuse_unknown(numbers: list[str]) -> None:
