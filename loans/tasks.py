@@ -8,19 +8,11 @@ from typing import Any
 
 from celery import shared_task
 
-from loans.adapters.bank import (
-    BankAnswer,
-    BankClient,
-    BankState,
-    DebitOrder,
-    PayoutOrder,
-    UnableToReuseReferenceError,
-)
+from loans.adapters import rail
+from loans.adapters.bank import BankClient, UnableToReuseReferenceError
 from loans.models import BankTransfer
-from loans.models.transfer import TransferDirection
 from loans.selectors.business_day import business_date
 from loans.services import business_day, notices, refunds, transfers
-from loans.services.transfers import BankWord, Outcome, TransferOrder
 from zhixin.shared import clock
 from zhixin.shared.actor import NIGHT
 
@@ -36,60 +28,8 @@ def send_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN401 -
     order = transfers.begin_sending(transfer_id=transfer_id)
     if order is None:
         return
-    answer = _send(BankClient.from_settings(), order)
-    _take_answer(transfer_id, order.reference, answer)
-
-
-def _send(client: BankClient, order: TransferOrder) -> BankAnswer:
-    if order.direction == TransferDirection.PAYOUT:
-        return client.send_payout(
-            PayoutOrder(
-                client_reference=order.reference,
-                amount=order.amount,
-                card_number=order.card_number,
-                account_name=order.account_name,
-                title=order.purpose,
-            )
-        )
-    return client.send_debit(
-        DebitOrder(
-            client_reference=order.reference,
-            amount=order.amount,
-            card_number=order.card_number,
-            account_name=order.account_name,
-            title=order.purpose,
-        )
-    )
-
-
-def _take_answer(transfer_id: int, reference: str, answer: BankAnswer) -> None:
-    # The published answer to a payout states no amount; its call-back or a query does.
-    unstated = answer.state == BankState.SUCCEEDED and answer.amount is None
-    if answer.state in (BankState.SUCCEEDED, BankState.FAILED) and not unstated:
-        transfers.settle_transfer(reference=reference, word=_word(answer), at=clock.now())
-    elif unstated or answer.state == BankState.ACCEPTED:
-        transfers.note_accepted(
-            transfer_id=transfer_id, bank_reference=answer.bank_reference, at=clock.now()
-        )
-    else:
-        # Unknown stays as it is; the chase asks again.
-        logger.warning("The bank's answer for transfer %s is not known yet.", transfer_id)
-
-
-def _word(answer: BankAnswer) -> BankWord:
-    return BankWord(
-        outcome=Outcome(answer.state.value),
-        amount=answer.amount,
-        bank_reference=answer.bank_reference,
-        failure_code=answer.reason_code,
-        body={
-            "source": "answer",
-            "state": answer.state.value,
-            "amount": str(answer.amount),
-            "reason_code": answer.reason_code,
-            "reason": answer.reason,
-        },
-    )
+    answer = rail.send(BankClient.from_settings(), order)
+    rail.take_answer(transfer_id, order.reference, answer, at=clock.now())
 
 
 @shared_task(name="loans.chase_open_transfers")
@@ -104,15 +44,17 @@ def chase_open_transfers(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
             logger.exception("The bank knows transfer %s with another content.", transfer.pk)
 
 
+@shared_task(name="loans.ask_about_transfer")
+def ask_about_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN401 - deploy skew.
+    """Ask the bank about one transfer, because its payer is waiting for the answer."""
+    transfer = BankTransfer.objects.unsettled().filter(pk=transfer_id).first()
+    if transfer is not None:
+        _chase(transfer)
+
+
 def _chase(transfer: BankTransfer) -> None:
-    if transfer.attempts == 0:
+    if rail.chase(BankClient.from_settings(), transfer, at=clock.now()):
         send_transfer.delay(transfer_id=transfer.pk)
-        return
-    answer = BankClient.from_settings().query(str(transfer.public_id), transfer.direction)
-    if answer.state == BankState.NOT_FOUND:
-        send_transfer.delay(transfer_id=transfer.pk)
-        return
-    _take_answer(transfer.pk, str(transfer.public_id), answer)
 
 
 @shared_task(name="loans.tell_borrower_of_transfer")

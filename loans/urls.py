@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from loans.views import apply, autopay, bank, decision, documents, my_loans, repay, signing
+from loans.views import apply, autopay, bank, cashier, decision, documents, my_loans, repay, signing
 
 app_name = "loans"
 
@@ -36,6 +36,8 @@ urlpatterns += [
     path("loans/<uuid:public_id>/autopay/on/", autopay.switch_on, name="autopay_on"),
     path("loans/<uuid:public_id>/autopay/off/", autopay.switch_off, name="autopay_off"),
     path("payments/<uuid:public_id>/", repay.payment, name="payment"),
+    path("payments/alipay/return/", cashier.cashier_return, name="cashier_return"),
+    path("payments/<uuid:public_id>/alipay/", cashier.cashier, name="cashier"),
     path("bank/notices", bank.notice, name="bank_notices"),
 ]
 

@@ -1,10 +1,10 @@
 """The bank over HTTP: signed orders and questions out, signed answers and notices in.
 
 A subset of Alipay's published open API (docs/bank.md says which, and what our sandbox adds), on the
-vendor's library (`alipay_wire`). The client never guesses: whatever is not a signed, definite answer
-is UNKNOWN, and the caller asks again by `query`. Orders are idempotent at the bank by the client's
-reference, so sending the same order once more is safe; NOT_FOUND means that it may be sent again
-with the same reference.
+vendor's library (`alipay_wire`). The client never guesses: whatever is not a signed, definite
+answer is UNKNOWN, and the caller asks again by `query`. Orders are idempotent at the bank by the
+client's reference, so sending the same order once more is safe; NOT_FOUND means that it may be sent
+again with the same reference.
 """
 
 from __future__ import annotations

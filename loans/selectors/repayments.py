@@ -23,7 +23,8 @@ def in_flight_repayments(loan: Loan) -> Money:
 
 def in_flight_transfers(loan: Loan) -> list[BankTransfer]:
     """Return the repayments whose outcome is not known yet, oldest first."""
-    waiting = BankTransfer.objects.unsettled().filter(loan=loan)
+    # One that the payer has turned away from is asked about still, and stands in no one's way.
+    waiting = BankTransfer.objects.unsettled().filter(loan=loan, withdrawn_at=None)
     return list(waiting.filter(purpose=TransferPurpose.REPAYMENT).order_by("pk"))
 
 

@@ -14,13 +14,22 @@ from loans.engine.state import LoanState
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
-from loans.models.transfer import CommandKind, TransferDirection, TransferPurpose
+from loans.models.transfer import (
+    CASHIER_CHANNELS,
+    CommandKind,
+    TransferChannel,
+    TransferDirection,
+    TransferPurpose,
+)
 from loans.selectors.repayments import in_flight_amounts, was_received, what_is_due
 from loans.selectors.servicing import loan_state
 from loans.services.commands import claim_command
 from loans.services.transfers import order_transfer
 from zhixin.shared.errors import DomainError
 from zhixin.shared.money import Money, total
+
+# How long a payment can be made at the bank's page.
+CASHIER_LIFE = datetime.timedelta(minutes=30)
 
 
 class UnableToRepayError(DomainError):
@@ -53,12 +62,14 @@ def request_repayment(
     confirmed: bool = False,
     prepayment: PrepaymentEffect | None = None,
     quoted_on: datetime.date | None = None,
+    channel: str = TransferChannel.CARD,
     asks_choice: bool = False,
 ) -> BankTransfer:
     """Have `amount` collected from the borrower's account; once per `key`.
 
     The same key, amount and choice again return the first transfer. The repayment takes effect on
-    `business_date`, whenever the bank confirms it. `prepayment` says what the part beyond
+    `business_date`, whenever the bank confirms it. At a cashier's `channel` the payer pays at the
+    bank's page, for `CASHIER_LIFE`. `prepayment` says what the part beyond
     everything due does; None leaves it to the terms. `quoted_on` is the day whose figures the
     borrower saw. Raises UnableToRepayError when nothing is owed, when the amount is not positive,
     when it is more than is owed and not already on its way, or when the same amount is on its way;
@@ -99,6 +110,8 @@ def request_repayment(
         at=at,
         command_id=command.pk,
         prepayment=prepayment,
+        channel=channel,
+        expires_at=at + CASHIER_LIFE if channel in CASHIER_CHANNELS else None,
     )
 
 

@@ -20,9 +20,16 @@ from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferSt
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankNotice, BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
-from loans.models.transfer import NoticeVerdict, TransferPurpose
+from loans.models.transfer import (
+    CASHIER_CHANNELS,
+    SETTLED_STATES,
+    NoticeVerdict,
+    TransferChannel,
+    TransferPurpose,
+)
 from loans.selectors.business_day import business_date as current_business_date
 from loans.selectors.servicing import events_of
+from loans.services.bank_differences import WordFacts, note_word
 from loans.services.received_money import was_charged_off
 from loans.services.servicing import record_event
 from zhixin.shared.actor import BANK, Actor
@@ -37,6 +44,8 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    # A payout that the other bank sent back, perhaps after it had been done.
+    RETURNED = "RETURNED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,7 @@ class TransferOrder:
     amount: Money
     account_name: str
     card_number: str
+    payment_reference: str = ""  # Of the payment that a refund goes back to.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +70,7 @@ class BankWord:
     bank_reference: str
     failure_code: str
     body: dict[str, Any]
+    value_date: datetime.date | None = None  # The bank's own day of a success.
 
 
 def order_transfer(
@@ -74,10 +85,14 @@ def order_transfer(
     at: datetime.datetime,
     command_id: int | None = None,
     prepayment: PrepaymentEffect | None = None,
+    channel: str = TransferChannel.CARD,
+    expires_at: datetime.datetime | None = None,
+    refund_of: BankTransfer | None = None,
 ) -> BankTransfer:
     """Write the intent in the caller's transaction and have it sent after the commit.
 
-    `prepayment` is the borrower's choice for what a repayment exceeds all that is due by.
+    `prepayment` is the borrower's choice for what a repayment exceeds all that is due by. At a
+    cashier's `channel` nothing is sent: the payer brings the order to the bank before `expires_at`.
     """
     transfer = BankTransfer.objects.create(
         loan=loan,
@@ -86,21 +101,28 @@ def order_transfer(
         purpose=purpose,
         amount=amount,
         prepayment=prepayment or "",
+        channel=channel,
+        expires_at=expires_at,
+        refund_of=refund_of,
         account_name=account_name,
         card_number=card_number,
         card_last_four=card_number[-4:],
         effective_date=business_date,
         created_at=at,
     )
-    enqueue_after_commit("loans.send_transfer", transfer_id=transfer.pk)
+    if channel not in CASHIER_CHANNELS:
+        enqueue_after_commit("loans.send_transfer", transfer_id=transfer.pk)
     return transfer
 
 
 @transaction.atomic
 def begin_sending(*, transfer_id: int) -> TransferOrder | None:
-    """Count one more try and return what to send; None when the outcome is known already."""
+    """Count one more try and return what to send; None when the outcome is known already.
+
+    An order at the cashier is never sent from here: the payer brings it.
+    """
     transfer = BankTransfer.objects.for_update().get(pk=transfer_id)
-    if transfer.state not in (TransferState.PENDING, TransferState.SENT):
+    if transfer.state in SETTLED_STATES or transfer.channel in CASHIER_CHANNELS:
         return None
     transfer.attempts += 1
     transfer.save(update_fields=["attempts"])
@@ -111,6 +133,7 @@ def begin_sending(*, transfer_id: int) -> TransferOrder | None:
         amount=transfer.amount,
         account_name=transfer.account_name,
         card_number=transfer.card_number,
+        payment_reference=str(transfer.refund_of.public_id) if transfer.refund_of else "",
     )
 
 
@@ -130,7 +153,10 @@ def settle_transfer(*, reference: str, word: BankWord, at: datetime.datetime) ->
     """Apply the bank's word on an order once, whatever the order and number of its arrivals.
 
     A success becomes the loan's event in the same transaction. The same word again is a
-    duplicate; another word, or another amount, is a conflict: kept, logged, applied never.
+    duplicate; another word, or another amount, is a conflict: kept, logged, applied never. A
+    payment at the cashier that comes after it was closed is money all the same and applied; a
+    payout that comes back after it was done is noted, and its event left to a person. Whatever is
+    not plain goes to the queue of differences.
     """
     with transaction.atomic():
         transfer = _lock_transfer(reference)
@@ -138,8 +164,22 @@ def settle_transfer(*, reference: str, word: BankWord, at: datetime.datetime) ->
         BankNotice.objects.create(
             transfer=transfer, body=word.body, verdict=verdict, received_at=at
         )
-        if verdict == NoticeVerdict.APPLIED and transfer is not None:
+        if transfer is not None and verdict in (NoticeVerdict.APPLIED, NoticeVerdict.LATE):
             _apply(transfer, word, at)
+        elif transfer is not None and verdict == NoticeVerdict.RETURNED:
+            _note_return(transfer)
+        note_word(
+            transfer=transfer,
+            verdict=verdict,
+            facts=WordFacts(
+                reference=reference,
+                bank_reference=word.bank_reference,
+                amount=word.amount,
+                value_date=word.value_date,
+                body=word.body,
+            ),
+            at=at,
+        )
     if verdict in (NoticeVerdict.CONFLICT, NoticeVerdict.UNMATCHED):
         logger.error("Notice of the bank for %s: %s.", reference, verdict)
     return verdict
@@ -167,25 +207,60 @@ def _lock_transfer(reference: str) -> BankTransfer | None:
 def _judge(transfer: BankTransfer | None, word: BankWord) -> NoticeVerdict:
     if transfer is None:
         return NoticeVerdict.UNMATCHED
-    unstated = word.amount is None and word.outcome == Outcome.FAILED
+    unstated = word.amount is None and word.outcome != Outcome.SUCCEEDED
     if word.amount != transfer.amount and not unstated:
         return NoticeVerdict.CONFLICT
     if transfer.state in (TransferState.PENDING, TransferState.SENT):
         return NoticeVerdict.APPLIED
-    return (
-        NoticeVerdict.DUPLICATE if transfer.state == word.outcome.value else NoticeVerdict.CONFLICT
-    )
+    return _judge_again(transfer, word)
+
+
+def _judge_again(transfer: BankTransfer, word: BankWord) -> NoticeVerdict:
+    """Return what another word about a settled transfer comes to."""
+    if (transfer.state, word.outcome) in _SAME_WORDS:
+        return NoticeVerdict.DUPLICATE
+    if transfer.state == TransferState.SUCCEEDED and word.outcome == Outcome.RETURNED:
+        return NoticeVerdict.RETURNED
+    failed_then_paid = (TransferState.FAILED, Outcome.SUCCEEDED)
+    if (transfer.state, word.outcome) == failed_then_paid and transfer.channel in CASHIER_CHANNELS:
+        return NoticeVerdict.LATE
+    return NoticeVerdict.CONFLICT
+
+
+# What says nothing new: a payout that came back had been done before, or was not done after all.
+_SAME_WORDS = {
+    (TransferState.SUCCEEDED, Outcome.SUCCEEDED),
+    (TransferState.FAILED, Outcome.FAILED),
+    (TransferState.FAILED, Outcome.RETURNED),
+    (TransferState.REVERSED, Outcome.RETURNED),
+    (TransferState.REVERSED, Outcome.SUCCEEDED),
+}
+
+
+def _note_return(transfer: BankTransfer) -> None:
+    """Note that the money came back; whether the event is reversed is a person's decision."""
+    transfer.state = TRANSFER_LIFECYCLE.after(TransferState(transfer.state), TransferEvent.RETURN)
+    transfer.save(update_fields=["state"])
+
+
+def _step_of(transfer: BankTransfer, *, succeeded: bool) -> TransferEvent:
+    if not succeeded:
+        return TransferEvent.FAIL
+    late = transfer.state == TransferState.FAILED
+    return TransferEvent.SUCCEED_LATE if late else TransferEvent.SUCCEED
 
 
 def _apply(transfer: BankTransfer, word: BankWord, at: datetime.datetime) -> None:
     succeeded = word.outcome == Outcome.SUCCEEDED
     transfer.state = TRANSFER_LIFECYCLE.after(
-        TransferState(transfer.state), TransferEvent.SUCCEED if succeeded else TransferEvent.FAIL
+        TransferState(transfer.state), _step_of(transfer, succeeded=succeeded)
     )
     transfer.bank_reference = word.bank_reference or transfer.bank_reference
     transfer.failure_code = "" if succeeded else word.failure_code
     transfer.settled_at = at
-    transfer.save(update_fields=["state", "bank_reference", "failure_code", "settled_at"])
+    transfer.bank_date = word.value_date
+    fields = ["state", "bank_reference", "failure_code", "settled_at", "bank_date"]
+    transfer.save(update_fields=fields)
     if succeeded:
         _record_money(transfer, at)
     enqueue_after_commit("loans.tell_borrower_of_transfer", transfer_id=transfer.pk)

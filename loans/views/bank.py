@@ -8,15 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from loans.adapters import rail
 from loans.adapters.bank import (
     NOTICE_ACKNOWLEDGED,
     NOTICE_REFUSED,
     BankClient,
-    BankNoticeData,
     BankState,
     InvalidNoticeError,
 )
-from loans.services.transfers import BankWord, Outcome, settle_transfer
+from loans.services.transfers import settle_transfer
 from zhixin.shared import clock
 from zhixin.shared.permissions import public
 
@@ -33,16 +33,8 @@ def notice(request: HttpRequest) -> HttpResponse:
     except InvalidNoticeError as refusal:
         logger.warning("A notice of the bank was refused: %s", refusal)
         return HttpResponse(NOTICE_REFUSED, status=400, content_type="text/plain")
-    if data.outcome in (BankState.SUCCEEDED, BankState.FAILED):
-        settle_transfer(reference=data.client_reference, word=_word(data), at=clock.now())
+    if data.outcome != BankState.ACCEPTED:
+        settle_transfer(
+            reference=data.client_reference, word=rail.word_of_notice(data), at=clock.now()
+        )
     return HttpResponse(NOTICE_ACKNOWLEDGED, content_type="text/plain")
-
-
-def _word(data: BankNoticeData) -> BankWord:
-    return BankWord(
-        outcome=Outcome(data.outcome.value),
-        amount=data.amount,
-        bank_reference=data.bank_reference,
-        failure_code=data.reason_code,
-        body={"source": "notice", **data.raw},
-    )

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
@@ -24,6 +24,7 @@ from loans.services.repayments import (
     RepaymentNeedsConfirmationError,
     request_repayment,
 )
+from loans.views.cashier import make_way, next_page, payer_of
 from zhixin.shared import clock
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import borrower_required
@@ -45,13 +46,13 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if not form.is_valid() or account is None:
         return _show(request, own, form, status=422)
     try:
+        make_way(own, key=str(form.cleaned_data["key"]))
         transfer = request_repayment(
             loan_id=own.pk,
             owner_id=user.pk,
             amount=form.cleaned_data["amount"],
             key=str(form.cleaned_data["key"]),
-            account_name=account.holder_name,
-            card_number=account.card_number,
+            **payer_of(request, account),
             business_date=business_date(),
             at=clock.now(),
             confirmed=form.cleaned_data["confirmed"],
@@ -68,7 +69,7 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     except DomainError as error:
         form.add_error("amount", str(error))
         return _show(request, own, form, status=422)
-    return redirect("loans:payment", public_id=transfer.public_id)
+    return next_page(transfer)
 
 
 def _initial(request: HttpRequest) -> dict[str, object]:

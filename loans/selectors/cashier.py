@@ -1,0 +1,41 @@
+"""Payments at the bank's own page, and payments that can be refunded the same way."""
+
+from __future__ import annotations
+
+from loans.engine.lifecycle import TransferState
+from loans.models import BankTransfer, Loan
+from loans.models.transfer import CASHIER_CHANNELS, TransferPurpose
+from zhixin.shared.money import Money, total
+
+
+def open_cashiers(loan: Loan, *, except_key: str = "") -> list[BankTransfer]:
+    """Return the payments at the cashier that stand in the way of another, oldest first.
+
+    The one that was ordered under `except_key` is the same form sent again and left out.
+    """
+    waiting = BankTransfer.objects.unsettled().filter(
+        loan=loan, channel__in=CASHIER_CHANNELS, withdrawn_at=None
+    )
+    if except_key:
+        waiting = waiting.exclude(command__key=except_key)
+    return list(waiting.order_by("pk"))
+
+
+def payment_to_refund(loan: Loan, amount: Money) -> BankTransfer | None:
+    """Return the newest payment at the cashier of which `amount` can still go back, or None."""
+    payments = BankTransfer.objects.filter(
+        loan=loan,
+        channel__in=CASHIER_CHANNELS,
+        purpose=TransferPurpose.REPAYMENT,
+        state=TransferState.SUCCEEDED,
+        amount__gte=amount,
+    )
+    return next(
+        (payment for payment in payments.order_by("-pk") if amount <= refundable(payment)), None
+    )
+
+
+def refundable(payment: BankTransfer) -> Money:
+    """Return what of a payment has not gone back and is not on its way back."""
+    refunds = payment.refunds.exclude(state=TransferState.FAILED)
+    return payment.amount - total(refunds.values_list("amount", flat=True))
