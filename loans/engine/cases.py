@@ -284,6 +284,7 @@ def _installment(row: InstallmentState) -> Answer:
         "number": row.number,
         "plan": row.plan,
         "due_date": row.due_date.isoformat(),
+        "payable_through": row.payable_through.isoformat(),
         "days": row.days,
         "principal": str(row.principal),
         "interest": str(row.interest),

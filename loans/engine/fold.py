@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from loans.engine.day_count import UNITS_A_YEAR, span_units
 from loans.engine.events import InvalidEventError
 from loans.engine.installments import BUCKET_INDEX, PENALTY, PRINCIPAL, Plan, Row
-from loans.engine.terms import DayCount, LoanTerms
+from loans.engine.terms import Across, AllocationOrder, DayCount, LoanTerms
 
 
 class Fold:
@@ -125,13 +125,27 @@ class Fold:
     # -- money held and placed -----------------------------------------------------------------
 
     def pay_open(self, event_id: str, amount: int, day: dt.date) -> int:
-        """Pay what is due, the oldest first; return what is left."""
-        for row in self.open:
-            if not amount:
-                break
-            amount = self._pay_row(row, event_id, amount, day)
+        """Pay what is due, in the order in force on `day`; return what is left."""
+        order, across = self._order_on(day)
+        passes = [order] if across is Across.INSTALLMENT else [(bucket,) for bucket in order]
+        for buckets in passes:
+            for row in self.open:
+                if not amount:
+                    break
+                amount = self._pay_row(row, event_id, amount, day, buckets)
         self.prune()
         return amount
+
+    def _order_on(self, day: dt.date) -> tuple[AllocationOrder, Across]:
+        """Return the plan's order, or that of the late rule which the oldest row has reached."""
+        found = self.plan.allocation, Across.INSTALLMENT
+        rules = self.plan.terms.late_allocation
+        if rules:
+            late = max((row.days_late(day) for row in self.open), default=0)
+            for rule in rules:
+                if late >= rule.from_days_past_due:
+                    found = rule.order, rule.across
+        return found
 
     def prune(self) -> None:
         """Close the rows that owe nothing any more."""
@@ -139,11 +153,13 @@ class Fold:
             row.is_open = any(row.owed())
         self.open = [row for row in self.open if row.is_open]
 
-    def _pay_row(self, row: Row, event_id: str, amount: int, day: dt.date) -> int:
+    def _pay_row(
+        self, row: Row, event_id: str, amount: int, day: dt.date, order: AllocationOrder
+    ) -> int:
         owed, whole = row.owed(), amount
         was_unpaid = any(owed[:PENALTY])
         parts = None if self.projecting else self.parts_of(event_id, row.number)
-        for bucket in self.plan.allocation:
+        for bucket in order:
             index = BUCKET_INDEX[bucket]
             part = min(amount, owed[index])
             if part:
@@ -209,7 +225,7 @@ class Fold:
     def _use_credit(self, row: Row) -> None:
         while self.credit and any(row.owed()):
             event_id, day, held = self.credit[0]
-            rest = self._pay_row(row, event_id, held, day)
+            rest = self._pay_row(row, event_id, held, day, self.plan.allocation)
             self.take_credit(held - rest)
         if not any(row.owed()):
             self.open.remove(row)

@@ -100,6 +100,8 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
         first_due_date=change.first_due_date,
         installment_multiple=None,
         grace_principal_periods=0,
+        # A plan has one order of its own, however late the loan was before.
+        late_allocation=(),
     )
     dates, days, units = timetable(
         day_count=terms.day_count,
