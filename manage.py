@@ -47,7 +47,7 @@ def main() -> None:
 def _needs_servers(arguments: list[str]) -> bool:
     if not arguments or arguments[0] in WITHOUT_SERVERS:
         return False
-    return "--help" not in arguments and "-h" not in arguments
+    return not {"--help", "-h", "--engine-only"} & set(arguments)
 
 
 def _run_on_own_servers(*, needed: bool) -> None:
