@@ -324,6 +324,7 @@ def _line(line: Line) -> Answer:
         "base": None if line.base is None else str(line.base),
         "rate": None if line.rate is None else f"{line.rate:f}",
         "days": line.days,
+        "time": " × ".join(f"{part}/{whole}" for part, whole in line.time) or None,
         "from": None if line.start is None else line.start.isoformat(),
         "to": None if line.end is None else line.end.isoformat(),
         "installment": line.number,

@@ -6,12 +6,14 @@ and text keys are listed in docs/formulas/explanation.md.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
+from loans.engine.day_count import UNITS_A_YEAR
 from loans.engine.events import Reversed
 from loans.engine.schedule import Amortization
 from loans.engine.state import (
@@ -22,12 +24,13 @@ from loans.engine.state import (
     RepaymentAllocation,
     Span,
 )
-from loans.engine.terms import Method
-from zhixin.shared.money import Money
+from loans.engine.terms import DayCount, Method
+from zhixin.shared.money import MINOR_UNITS, Money
 
 BUCKETS: Final = ("principal", "interest", "fees", "penalty")
 _PLACES: Final = Decimal("1e-8")
 _CENT: Final = Decimal("0.01")
+_LENGTHS_OF_YEAR: Final = (365, 366)
 _CONTEXT: Final = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _LEVEL: Final = (Method.EQUAL_INSTALLMENT, Method.FLAT)
 Lines = list[Line]
@@ -70,19 +73,55 @@ def buckets_of(name: str) -> Sequence[str]:
 # -- interest and penalty by the day ---------------------------------------------------------------
 
 
-def _line_of_span(
-    span: Span, rate: Decimal, per_unit: Decimal, *, rule: str, text_key: str, number: int
+def interest_line(row: InstallmentState, span: Span) -> Line:
+    """Return what the days of `span` cost in contract interest."""
+    part, whole = row.interest_scale
+    year = UNITS_A_YEAR[DayCount.THIRTY_360]
+    time: tuple[tuple[int, int], ...] = ((span.units, whole // year), (part, year))
+    if part == 1:
+        time = (_lowest(span.units, whole),)
+    elif span.units == whole // year:
+        time = time[1:]
+    return _line_of_days(
+        row.number, span, row.interest_rate, time, ("INTEREST", "interest_on_principal")
+    )
+
+
+def penalty_line(row: InstallmentState, span: Span) -> Line:
+    """Return what the late days of `span` cost in penalty."""
+    time = (_lowest(span.units, row.penalty_units_a_year),)
+    names = ("PENALTY", "penalty_on_overdue_principal")
+    return _line_of_days(row.number, span, row.penalty_rate, time, names)
+
+
+def _lowest(units: int, year: int) -> tuple[int, int]:
+    """Return days of a year; units of actual/actual are brought back to days of one year."""
+    for length in _LENGTHS_OF_YEAR:
+        if year > length and units * length % year == 0:
+            return units * length // year, length
+    return units, year
+
+
+def _line_of_days(
+    number: int,
+    span: Span,
+    rate: Decimal,
+    time: tuple[tuple[int, int], ...],
+    names: tuple[str, str],
 ) -> Line:
-    amount = _CONTEXT.multiply(Decimal(span.base_cents * span.units), per_unit)
+    numerator = math.prod(part for part, _ in time) * span.base_cents
+    denominator = math.prod(whole for _, whole in time) * MINOR_UNITS
+    amount = _CONTEXT.divide(_CONTEXT.multiply(numerator, rate), Decimal(denominator))
     return Line(
         amount=amount.quantize(_PLACES, context=_CONTEXT),
-        rule=rule,
-        text_key=text_key,
+        rule=names[0],
+        text_key=names[1],
         base=Money(span.base_cents),
         rate=rate,
         days=(span.end - span.start).days,
         start=span.start,
         end=span.end,
+        time=time,
         event_id=span.event_id or None,
         number=number,
     )
@@ -96,39 +135,15 @@ def _closed(lines: Lines, whole: Decimal, number: int | None = None) -> Lines:
     return lines
 
 
-def _interest_by_day(row: InstallmentState, spans: Iterable[Span]) -> Lines:
-    return [
-        _line_of_span(
-            span,
-            row.interest_rate,
-            row.interest_per_unit,
-            rule="INTEREST",
-            text_key="interest_on_principal",
-            number=row.number,
-        )
-        for span in spans
-    ]
-
-
 def _penalty_by_day(row: InstallmentState) -> Lines:
-    lines = [
-        _line_of_span(
-            span,
-            row.penalty_rate,
-            row.penalty_per_unit,
-            rule="PENALTY",
-            text_key="penalty_on_overdue_principal",
-            number=row.number,
-        )
-        for span in row.penalty_spans
-    ]
+    lines = [penalty_line(row, span) for span in row.penalty_spans]
     return _closed(lines, (row.due.penalty - row.kept_penalty).amount, row.number)
 
 
 def interest_lines(_: LoanState, row: InstallmentState) -> Lines:
     """Return the installment's interest: its days, and what an earlier plan left."""
     own = (row.due.interest - row.carried_interest).amount
-    lines = _closed(_interest_by_day(row, row.interest_spans), own, row.number)
+    lines = _closed([interest_line(row, span) for span in row.interest_spans], own, row.number)
     return [
         *(_rest_of_flat(line) if _is_rest(line) else line for line in lines),
         *carried(row.carried_interest, "interest", row.plan_event, row.number),
@@ -177,7 +192,7 @@ def _accrued_days(state: LoanState) -> Lines:
     row = state.running
     if row is None or not state.plan_events:
         return []
-    return _interest_by_day(row, (span for span in row.interest_spans if span.end <= state.as_of))
+    return [interest_line(row, span) for span in row.interest_spans if span.end <= state.as_of]
 
 
 def _running_number(state: LoanState) -> int | None:
@@ -189,17 +204,7 @@ def penalty_per_day(state: LoanState) -> Lines:
     if not state.penalty_per_day:
         return []
     rows = {row.number: row for row in state.installments}
-    lines = [
-        _line_of_span(
-            span,
-            rows[number].penalty_rate,
-            rows[number].penalty_per_unit,
-            rule="PENALTY",
-            text_key="penalty_on_overdue_principal",
-            number=number,
-        )
-        for number, span in state.tomorrow
-    ]
+    lines = [penalty_line(rows[number], span) for number, span in state.tomorrow]
     return _closed(lines, state.penalty_per_day)
 
 
@@ -359,9 +364,7 @@ def scheduled(state: LoanState, name: str) -> Lines:
     lines: Lines = []
     for row in state.installments:
         for each in buckets_of(name):
-            lines += part(
-                bucket(row.due, each), "INSTALLMENT", f"installment_{each}", number=row.number
-            )
+            lines += part(bucket(row.due, each), "INSTALLMENT", f"billed_{each}", number=row.number)
         lines += _moved(state, row, -bucket(row.moved, name))
     return lines
 

@@ -225,6 +225,8 @@ class Line:
     Attributes:
         amount: in major units; may be unrounded, a line of rule ROUNDING then closes the gap.
         base, rate, days, start, end: what the amount was computed from, where it was.
+        time: the part of a year that the days are, as ratios to multiply: amount = base × rate ×
+            time.
         rule: which rule gave it (docs/formulas).
         text_key: what the line is, for the page to translate.
     """
@@ -237,6 +239,7 @@ class Line:
     days: int | None = None
     start: dt.date | None = None
     end: dt.date | None = None
+    time: tuple[tuple[int, int], ...] = ()
     event_id: str | None = None
     number: int | None = None
 
@@ -272,6 +275,7 @@ class LoanState:
             adds, unrounded; tomorrow: of which installment and principal.
         prepaid: money held against the next installments. overpaid: credit on a closed loan.
         balances: what the journal should hold; debits positive; sums to zero.
+        without_effect: events that found nothing to change, such as a plan on a loan that is paid.
         plan_events: the payout, then each plan change that took effect.
         closings: which event called the rest of the loan in which installment, before its date.
         early, waivers, refunds: which event repaid early, forgave or paid back what, in order.
@@ -306,6 +310,7 @@ class LoanState:
     plan_number: int
     repayments: tuple[RepaymentAllocation, ...]
     balances: Mapping[LedgerAccount, Money]
+    without_effect: tuple[str, ...]
     plan_events: tuple[str, ...]
     closings: Mapping[int, str]
     early: tuple[EarlyPart, ...]

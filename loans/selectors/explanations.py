@@ -6,28 +6,103 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from loans.engine.explanation import explained_keys
+from loans.engine.events import (
+    ChargedOff,
+    Disbursed,
+    Event,
+    PlanChanged,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+    Waived,
+)
+from loans.engine.explanation import UnknownNumberError
 from loans.engine.state import Line, LoanState
 from zhixin.shared.money import Money
 from zhixin.shared.rates import percent_text
+from zhixin.shared.templatetags.zhixin import MINUS, plain_date
 
 _LABELS = {
     "interest_on_principal": gettext_lazy("Interest on the principal"),
     "interest_from_before_the_plan": gettext_lazy("Interest from before the new plan"),
+    "rest_of_interest": gettext_lazy("Rounding of all installments, which the last one takes"),
     "penalty_on_overdue_principal": gettext_lazy("Late charge on the principal that is late"),
     "penalty_from_before_the_plan": gettext_lazy("Late charge from before the new plan"),
     "fees_from_before_the_plan": gettext_lazy("Fees from before the new plan"),
+    "fee_of_agreement": gettext_lazy("Fee by the agreement"),
     "principal_not_due_yet": gettext_lazy("Principal that is not due yet"),
+    "principal_that_fell_due": gettext_lazy("Principal of installment %(number)s, which fell due"),
+    "principal_paid_early": gettext_lazy("Principal that you repaid early"),
+    "principal_before": gettext_lazy("Principal before this installment"),
+    "level_installment": gettext_lazy("The same amount each time"),
+    "less_its_interest": gettext_lazy("Less the interest in it"),
+    "equal_principal": gettext_lazy("The same principal each time"),
+    "rest_of_principal": gettext_lazy("The principal that is left"),
     "money_paid_ahead": gettext_lazy("Money that you paid ahead"),
+    "held_for_later": gettext_lazy("Paid ahead, for the next installments"),
+    "paid_out": gettext_lazy("Paid out"),
+    "lent_again": gettext_lazy("Paid back to you, so owed again"),
+    "paid": gettext_lazy("Paid"),
+    "received": gettext_lazy("Received"),
+    "refunded": gettext_lazy("Returned to you"),
+    "taken_back": gettext_lazy("Taken back, so it paid nothing"),
+    "waived": gettext_lazy("Waived"),
+    "moved_to_plan": gettext_lazy("Moved into the new plan"),
+    "installment_total": gettext_lazy("Installment %(number)s"),
+    "installment_principal": gettext_lazy("Principal"),
+    "installment_interest": gettext_lazy("Interest"),
+    "installment_fees": gettext_lazy("Fees"),
+    "installment_penalty": gettext_lazy("Late charge"),
     "billed_principal": gettext_lazy("Principal of installment %(number)s"),
     "billed_interest": gettext_lazy("Interest of installment %(number)s"),
     "billed_fees": gettext_lazy("Fees of installment %(number)s"),
     "billed_penalty": gettext_lazy("Late charge on installment %(number)s"),
+    "to_principal": gettext_lazy("Principal of installment %(number)s"),
+    "to_interest": gettext_lazy("Interest of installment %(number)s"),
+    "to_fees": gettext_lazy("Fees of installment %(number)s"),
+    "to_penalty": gettext_lazy("Late charge on installment %(number)s"),
     "rounding": gettext_lazy("Rounding to the cent"),
 }
+
+# What set a line's base, and the event that a line itself is.
+_CAUSES: dict[type[Event], Promise] = {
+    Disbursed: gettext_lazy("since the payout of %(day)s"),
+    Repaid: gettext_lazy("after your payment of %(day)s"),
+    Recovered: gettext_lazy("after your payment of %(day)s"),
+    Refunded: gettext_lazy("after the refund of %(day)s"),
+    Waived: gettext_lazy("after the waiver of %(day)s"),
+    PlanChanged: gettext_lazy("since your new plan of %(day)s"),
+    ChargedOff: gettext_lazy("since the loan was written off on %(day)s"),
+}
+_ITSELF: dict[type[Event], Promise] = {
+    Disbursed: gettext_lazy("payout of %(day)s"),
+    Repaid: gettext_lazy("your payment of %(day)s"),
+    Recovered: gettext_lazy("your payment of %(day)s"),
+    Refunded: gettext_lazy("refund of %(day)s"),
+    Waived: gettext_lazy("waiver of %(day)s"),
+    PlanChanged: gettext_lazy("new plan of %(day)s"),
+    Reversed: gettext_lazy("on %(day)s"),
+}
+_RULES_OF_THE_EVENT = frozenset(
+    {
+        "ALLOCATION",
+        "LENT_AGAIN",
+        "MOVED",
+        "PAID_AHEAD",
+        "PAID_EARLY",
+        "PAYOUT",
+        "RECEIVED",
+        "REFUND",
+        "REVERSED",
+        "WAIVER",
+    }
+)
+_LEAST_SHOWN = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +130,30 @@ class WhyLine:
 
 def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
     """Return the lines behind the number `key`; none when the state does not have the number."""
-    if key not in explained_keys(state):
+    try:
+        lines = state.explain(key)
+    except UnknownNumberError:
         return ()
-    return tuple(_line(line) for line in state.explain(key))
+    return in_words(lines, events=state.events, told=key.removeprefix("repayment."))
 
 
-def in_words(lines: Iterable[Line]) -> tuple[WhyLine, ...]:
-    """Return lines of the engine in the reader's language, such as those of a statement."""
-    return tuple(_line(line) for line in lines)
+def in_words(
+    lines: Iterable[Line], *, events: Iterable[Event] = (), told: str = ""
+) -> tuple[WhyLine, ...]:
+    """Return lines of the engine in the reader's language, such as those of a statement.
+
+    `events` are those that the lines may name, as `LoanState.events` has them. The event `told` is
+    not named again. What rounding leaves below the eighth decimal is not shown.
+    """
+    known = {event.event_id: event for event in events if event.event_id != told}
+    return tuple(
+        _line(line, known.get(line.event_id or ""))
+        for line in lines
+        if line.rule != "ROUNDING" or abs(line.amount) >= _LEAST_SHOWN
+    )
 
 
-def _line(line: Line) -> WhyLine:
+def _line(line: Line, event: Event | None) -> WhyLine:
     settled = _settled(line.amount)
     return WhyLine(
         label=str(_LABELS[line.text_key]) % {"number": line.number},
@@ -74,8 +162,14 @@ def _line(line: Line) -> WhyLine:
         exact=line.amount,
         rule=line.rule,
         period=_period(line),
-        event="",
+        event="" if event is None else _event(event, line.rule),
     )
+
+
+def _event(event: Event, rule: str) -> str:
+    texts = _ITSELF if rule in _RULES_OF_THE_EVENT else _CAUSES
+    text = texts.get(type(event))
+    return "" if text is None else str(text) % {"day": plain_date(event.effective_date)}
 
 
 def _settled(amount: Decimal) -> Money | None:
@@ -85,17 +179,29 @@ def _settled(amount: Decimal) -> Money | None:
 
 
 def _formula(line: Line, *, settled: bool) -> str:
+    """Return base × rate × part of a year, and what it makes where that is not whole cents."""
+    result = "" if settled else _yuan(line.amount)
     if line.base is None or line.rate is None or line.days is None:
-        return "" if settled else f"¥{line.amount:,.8f}"
-    days = ngettext("%(days)d day", "%(days)d days", line.days) % {"days": line.days}
-    text = f"¥{line.base.amount:,.2f} × {percent_text(line.rate)} × {days}"
-    return text if settled else f"{text} = ¥{line.amount:,.6f}"
+        return result
+    factors = [_yuan(line.base.amount, places=2), percent_text(line.rate)]
+    factors += [f"{part}/{whole}" for part, whole in line.time] or [_days(line.days)]
+    text = " × ".join(factors)
+    return f"{text} = {result}" if result else text
+
+
+def _yuan(amount: Decimal, places: int = 8) -> str:
+    return f"{MINUS if amount < 0 else ''}¥{abs(amount):,.{places}f}"
+
+
+def _days(days: int) -> str:
+    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
 
 
 def _period(line: Line) -> str:
-    if line.start is None or line.end is None:
+    if line.start is None or line.end is None or line.days is None:
         return ""
-    return _("after %(start)s, through %(end)s") % {
-        "start": line.start.isoformat(),
-        "end": line.end.isoformat(),
+    return _("after %(start)s, through %(end)s: %(days)s") % {
+        "start": plain_date(line.start),
+        "end": plain_date(line.end),
+        "days": _days(line.days),
     }
