@@ -37,6 +37,8 @@ from zhixin.shared.templatetags.zhixin import money, plain_date
 NIGHT_STEP_LABELS = {
     "loans.services.night.bill_due_installments": _("Bill the installments that are due"),
     "loans.services.night.age_overdue_loans": _("Count a day on late loans"),
+    "loans.services.autopay.collect_due": _("Collect what autopay may collect"),
+    "loans.services.autopay.give_notices": _("Announce what autopay will collect"),
     "collections_app.services.cases.open_and_close_cases": _("Open and close cases"),
     "loans.services.refunds.refund_closed_loans": _(
         "Refund the credit of loans that are paid off"

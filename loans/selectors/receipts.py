@@ -26,6 +26,7 @@ _REASONS = {
     "ACQ.BUYER_BANKCARD_BALANCE_NOT_ENOUGH": gettext_lazy(
         "There was not enough money in the account."
     ),
+    "AUTOPAY.TURNED_OFF": gettext_lazy("You turned autopay off before it was sent."),
     "PAYEE_CARD_INFO_ERROR": gettext_lazy(
         "The bank does not know this card number with this name."
     ),
@@ -68,7 +69,7 @@ def payment_page(transfer: BankTransfer) -> PaymentPage:
         is_open=transfer.state in (TransferState.PENDING, TransferState.SENT),
         succeeded=succeeded,
         is_repayment=is_repayment,
-        reason=_reason(transfer),
+        reason=failure_reason(transfer),
         paid_on=transfer.effective_date,
         rows=_where_it_went(transfer) if succeeded and is_repayment else (),
         did=_what_it_did(transfer) if succeeded and is_repayment else (),
@@ -76,7 +77,8 @@ def payment_page(transfer: BankTransfer) -> PaymentPage:
     )
 
 
-def _reason(transfer: BankTransfer) -> str:
+def failure_reason(transfer: BankTransfer) -> str:
+    """Return why a transfer was not done, in words; nothing when it was or may still be."""
     if transfer.state != TransferState.FAILED:
         return ""
     general = _("The bank did not carry it out. Your loan is as it was.")

@@ -9,6 +9,8 @@ from accounts.services.messages import queue_message
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer
 from loans.models.transfer import TransferPurpose
+from loans.selectors.business_day import business_date
+from loans.services.autopay import tell_of_failed_debit
 
 _KINDS = {
     (TransferPurpose.DISBURSEMENT, TransferState.SUCCEEDED): "loan_paid_out",
@@ -24,7 +26,9 @@ def tell_borrower_of_transfer(*, transfer_id: int, at: datetime.datetime) -> Non
         pk=transfer_id
     )
     kind = _KINDS.get((TransferPurpose(transfer.purpose), TransferState(transfer.state)))
-    if kind is None:
+    if kind is None or tell_of_failed_debit(
+        transfer_id=transfer_id, business_date=business_date(), at=at
+    ):
         return
     loan = transfer.loan
     queue_message(
