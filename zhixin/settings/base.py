@@ -155,19 +155,12 @@ NIGHT_STEPS = [
     # After billing: what is due is known. Debits before notices: a debit needs no new notice.
     "loans.services.autopay.collect_due",
     "loans.services.autopay.give_notices",
-    # After billing: what is due is known. Debits before notices: a debit needs no new notice.
-    "loans.services.autopay.collect_due",
-    "loans.services.autopay.give_notices",
     "loans.services.refunds.refund_closed_loans",
     "collections_app.services.cases.open_and_close_cases",
     "loans.services.reminders.queue_reminders",
     # The last one: it looks at what the others did.
     "loans.services.reconciliation.check_books",
 ]
-
-# Autopay (docs/autopay.md): days at least from a notice to its debit, days before the debit on
-# which it is written, and days from a failure for lack of money to the one retry.
-AUTOPAY = {"notice_days": 3, "ahead_days": 5, "retry_days": 3}
 
 # Autopay (docs/autopay.md): days at least from a notice to its debit, days before the debit on
 # which it is written, and days from a failure for lack of money to the one retry.
