@@ -7,9 +7,12 @@ import json
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from loans.admin import loan_desk
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import (
     BankNotice,
@@ -24,6 +27,7 @@ from loans.models import (
     NightStepRun,
     Posting,
 )
+from loans.selectors.reversals import with_reversals
 from zhixin.shared.admin import (
     ReadOnlyModelAdmin,
     ReadOnlyTabularInline,
@@ -32,7 +36,7 @@ from zhixin.shared.admin import (
     rate_column,
 )
 from zhixin.shared.money import Money
-from zhixin.shared.templatetags.zhixin import money, plain_date
+from zhixin.shared.templatetags.zhixin import NO_VALUE, money, plain_date
 
 NIGHT_STEP_LABELS = {
     "loans.services.night.bill_due_installments": _("Bill the installments that are due"),
@@ -94,11 +98,22 @@ class LoanEventInline(ReadOnlyTabularInline):
         shown_reason,
         "shown_actor",
         "recorded_at",
+        "reversed_by",
     )
-    readonly_fields = (shown_reason, "shown_actor")
+    readonly_fields = (shown_reason, "shown_actor", "reversed_by")
     shown_actor = actor_column("actor_label", _("recorded by"))
     ordering = ("sequence",)
     tab = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LoanEvent]:
+        """Return the events with the numbers of their reversals in one query."""
+        return with_reversals(super().get_queryset(request))
+
+    @display(description=_("reversed by"))
+    def reversed_by(self, event: LoanEvent) -> str:
+        """Return the number of the reversal."""
+        number = getattr(event, "reversed_by_sequence", None)
+        return NO_VALUE if number is None else str(number)
 
 
 class PostingOfLoanInline(ReadOnlyTabularInline):
@@ -148,7 +163,7 @@ class LoanAdmin(ReadOnlyModelAdmin):
     ordering = ("-days_past_due", "next_due_date", "pk")
     list_select_related = ("agreement", "borrower__profile")
     fieldsets = (
-        (None, {"fields": ("number", "borrower_name", "status", "stands_as_of")}),
+        (None, {"fields": ("number", "borrower_name", "status", "stands_as_of", "desk")}),
         (
             _("Contract"),
             {
@@ -194,8 +209,21 @@ class LoanAdmin(ReadOnlyModelAdmin):
         "shown_overdue",
         "shown_next_due",
         "shown_overpaid",
+        "desk",
     )
     inlines = (InstallmentInline, LoanEventInline, PostingOfLoanInline, LoanStatusChangeInline)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the desk's pages to those of the list."""
+        return [*loan_desk.urls(self.admin_site.admin_view), *super().get_urls()]
+
+    @display(description=_("desk"))
+    def desk(self, loan: Loan) -> str:
+        """Return the way to the desk, where what went wrong is put right."""
+        url = reverse("admin:loans_desk", args=[loan.public_id])
+        return format_html(
+            '<a class="text-primary-600 font-medium" href="{}">{}</a>', url, _("Correct this loan")
+        )
 
     @display(description=_("contract"))
     def number(self, loan: Loan) -> str:
