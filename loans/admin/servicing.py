@@ -44,9 +44,7 @@ NIGHT_STEP_LABELS = {
     "loans.services.autopay.collect_due": _("Collect what autopay may collect"),
     "loans.services.autopay.give_notices": _("Announce what autopay will collect"),
     "collections_app.services.cases.open_and_close_cases": _("Open and close cases"),
-    "loans.services.refunds.refund_closed_loans": _(
-        "Refund the credit of loans that are paid off"
-    ),
+    "loans.services.refunds.refund_closed_loans": _("Refund the credit of loans that are paid off"),
     "loans.services.reminders.queue_reminders": _("Queue reminders"),
     "loans.services.reconciliation.check_books": _("Check the books"),
 }
