@@ -172,6 +172,18 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "admin:loans_nightsteprun_changelist",
                 "loans.view_nightsteprun",
             ),
+            (
+                gettext_noop("Money received outside the rail"),
+                "payments",
+                "admin:loans_receivedmoney_changelist",
+                "loans.view_receivedmoney",
+            ),
+            (
+                gettext_noop("Differences in the books"),
+                "difference",
+                "admin:loans_booksdifference_changelist",
+                "loans.view_booksdifference",
+            ),
         ),
     ),
     (
