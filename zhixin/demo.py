@@ -56,6 +56,8 @@ STAFF: tuple[tuple[str, str, Role | None], ...] = (
     ("+8613900000002", "collector", Role.COLLECTOR),
     ("+8613900000003", "content editor", Role.CONTENT_EDITOR),
     ("+8613900000004", "auditor", Role.AUDITOR),
+    ("+8613900000005", "servicer", Role.SERVICER),
+    ("+8613900000006", "servicing lead", Role.SERVICING_LEAD),
     ("+8613900000009", "administrator", None),
 )
 
