@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import QuerySet
+from django.db.models import CharField, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from loans.engine.events import Reversed
 from loans.models import LoanEvent
@@ -15,3 +16,13 @@ def reversals_of(event_ids: Collection[str]) -> QuerySet[LoanEvent]:
     """Return the reversals of the events with these ids; found by the index that keeps one each."""
     reversals = LoanEvent.objects.filter(kind=Reversed.kind)
     return reversals.alias(of=KeyTextTransform("of", "body")).filter(of__in=event_ids)
+
+
+def with_reversals(events: QuerySet[LoanEvent]) -> QuerySet[LoanEvent]:
+    """Return the events with `reversed_by_sequence`, None where nothing has undone them."""
+    reversals = (
+        LoanEvent.objects.filter(kind=Reversed.kind, loan=OuterRef("loan"))
+        .alias(of=KeyTextTransform("of", "body"))
+        .filter(of=Cast(OuterRef("event_id"), CharField()))
+    )
+    return events.annotate(reversed_by_sequence=Subquery(reversals.values("sequence")[:1]))

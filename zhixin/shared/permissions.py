@@ -23,9 +23,22 @@ class Role(StrEnum):
 
     UNDERWRITER = "Underwriter"
     COLLECTOR = "Collector"
+    SERVICER = "Servicer"
+    SERVICING_LEAD = "Servicing lead"
     CONTENT_EDITOR = "Content editor"
     AUDITOR = "Auditor"
 
+
+# What corrects a loan day by day; writing it off is for the lead.
+_CORRECTIONS = frozenset(
+    {
+        "loans.record_money",
+        "loans.reverse_event",
+        "loans.waive_amounts",
+        "loans.move_due_date",
+        "loans.handle_dispute",
+    }
+)
 
 # Permissions by role; "app.*:view" stands for the view permission of every model of the app.
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -45,9 +58,16 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "collections_app.*:view",
             "loans.view_loan",
             "loans.view_installment",
+            "loans.move_due_date",
+            "loans.handle_dispute",
             "accounts.view_borrowerprofile",
         }
     ),
+    Role.SERVICER: frozenset({"loans.*:view", "accounts.view_borrowerprofile"}) | _CORRECTIONS,
+    Role.SERVICING_LEAD: frozenset(
+        {"loans.*:view", "accounts.view_borrowerprofile", "loans.charge_off_loan"}
+    )
+    | _CORRECTIONS,
     Role.CONTENT_EDITOR: frozenset(
         {
             "education.*:view",
