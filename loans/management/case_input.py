@@ -17,10 +17,11 @@ def add_case_argument(parser: CommandParser) -> None:
 
 def read_case_text(name: str) -> str:
     """Return the text of the file, or of standard input for "-"."""
+    shown = " ".join(name.split())
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise InvalidCaseError(f"input: {name}: {error.strerror}. Name a readable file.") from None
+        raise InvalidCaseError(f"input: {shown}: {error.strerror}. Name a readable file.") from None
     except UnicodeDecodeError:
-        raise InvalidCaseError(f"input: {name}: is not UTF-8. Save it as UTF-8.") from None
+        raise InvalidCaseError(f"input: {shown}: is not UTF-8. Save it as UTF-8.") from None

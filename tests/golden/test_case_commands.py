@@ -107,6 +107,19 @@ def test_a_case_alone_is_answered_alone() -> None:
         ({"cases": [replay_case(), 3]}, "case 2: is not an object"),
         ({"cases": 3}, "input: cases: is not a list"),
         ("[1", "input: is not JSON at line 1"),
+        (" \n", 'input: is empty. Write {"cases": [...]}.'),
+        ([replay_case()], 'input: is a list. Write {"cases": [...]}.'),
+        ('{"id": "one", "terms": %s}' % ("9" * 5000), "input: holds a number of too many digits"),
+        ('{"id": "one", "terms": NaN}', "case one: terms: is not an object"),
+        (replay_case(principal="1e5"), "case one: terms.principal: '1e5' is not a number"),
+        (replay_case(principal="1_000"), "case one: terms.principal: '1_000' is not a number"),
+        (replay_case(principal=" 12"), "case one: terms.principal: ' 12' is not a number"),
+        (replay_case(principal="\uff11\uff12"), "case one: terms.principal: '\uff11\uff12' is not"),
+        (replay_case(principal="9" * 400), "9... is not a usable number"),
+        (replay_case(disbursement_date="20240101"), "case one: terms.disbursement_date: '2024"),
+        (replay_case() | {"id": "a\nb"}, "case 1: id: 'a\\nb' is not a text"),
+        (replay_case() | {"id": "\ud800"}, "case 1: id: '\\ud800' is not a text"),
+        (replay_case(principal="x") | {"id": "a" * 1000}, "aaa: terms.principal: 'x' is not"),
         ('{"id": "a", "id": "b"}', "input: id: stands twice in one object"),
         ("[" * 100_000, "input: is nested too deeply"),
     ],
@@ -148,6 +161,12 @@ def flows(method: str = "EFFECTIVE", **more: Any) -> dict[str, Any]:
         (flows(flows=[{"amount": "1"}]), "case one: flows[0].years: does not place"),
         (flows(flows=[{"amount": "1", "years": "1/0"}]), "case one: flows[0].years: '1/0'"),
         (flows(flows={}), "case one: flows: {} is not a list"),
+        (flows(flows=[{"amount": "1", "years": "1e9"}]), "flows[0].years: '1e9' is not a fraction"),
+        (flows(flows=[{"amount": "1", "years": "1_0"}]), "flows[0].years: '1_0' is not a fraction"),
+        (
+            flows(flows=[{"amount": "1", "years": "1"}, {"amount": "2", "period": 1}]),
+            "case one: flows[1].period: does not place every flow in the same one way",
+        ),
     ],
 )
 def test_malformed_flows_get_one_line(case: object, message: str) -> None:
@@ -168,3 +187,46 @@ def test_flows_without_a_single_answer_get_an_error_and_no_number() -> None:
     assert "More than one rate may balance the flows" in answers[1]["error"]
     assert "No rate balances the flows" in answers[2]["error"]
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ([("-0.01", "0"), ("99999999.00", "1/365")], "too large to be stated"),
+        ([("-100", "0"), ("110", "1/999999999989"), ("1", "1/999999999961")], "too large"),
+        ([("100", "0"), ("-230", "1"), ("132", "2")], "More than one rate may balance"),
+        ([("-100", "0"), ("-10", "1")], "No rate balances the flows"),
+        ([("-100", "0"), ("110", "0")], "No rate balances the flows"),
+    ],
+)
+def test_flows_that_no_number_answers(listed: list[tuple[str, str]], message: str) -> None:
+    case = flows(flows=[{"amount": amount, "years": years} for amount, years in listed])
+    answer = json.loads(answer_text(json.dumps(case), answer_annualized_cost))
+    assert set(answer) == {"id", "error"}
+    assert message in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "percent"),
+    [
+        ([("110", "1"), ("-100", "0")], "10.000000"),
+        ([("-100", "-1"), ("110", "0")], "10.000000"),
+        ([("-100", "0"), ("-50", "0"), ("165", "1")], "10.000000"),
+        ([("-1000000", "0"), ("0.01", "1")], "-99.999999"),
+        ([("-150", "0"), ("191.99", "9/365")], "2223427.523829"),
+    ],
+)
+def test_flows_in_any_order_and_of_any_size(listed: list[tuple[str, str]], percent: str) -> None:
+    case = flows(flows=[{"amount": amount, "years": years} for amount, years in listed])
+    answer = json.loads(answer_text(json.dumps(case), answer_annualized_cost))
+    assert answer == {"id": "one", "annualized_cost_pct": percent}
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe{\x00", b"\x00\x01"])
+@pytest.mark.parametrize("command", ["replay", "annualized_cost"])
+def test_a_file_that_is_no_text_of_cases(command: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "cases.json").write_bytes(data)
+    for name in (tmp_path / "cases.json", tmp_path):
+        with pytest.raises(CommandError, match=r"^input: .*\.$") as caught:
+            call_command(command, str(name))
+        assert caught.value.returncode == 2
