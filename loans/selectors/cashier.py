@@ -38,4 +38,5 @@ def payment_to_refund(loan: Loan, amount: Money) -> BankTransfer | None:
 def refundable(payment: BankTransfer) -> Money:
     """Return what of a payment has not gone back and is not on its way back."""
     refunds = payment.refunds.exclude(state=TransferState.FAILED)
-    return payment.amount - total(refunds.values_list("amount", flat=True))
+    left: Money = payment.amount - total(refunds.values_list("amount", flat=True))
+    return left
