@@ -21,7 +21,8 @@ class Fold:
     """A loan in the middle of its fold. `cursor` is the day through which it is accrued.
 
     `event_id` is the event that is being applied, `base_event` the one that last changed what
-    interest counts on.
+    interest counts on. `without_effect` are events that found nothing to change; `plan_undone` says
+    that a plan, whose installments other events may name, was reversed.
     """
 
     def __init__(self, terms: LoanTerms) -> None:
@@ -51,6 +52,8 @@ class Fold:
         self.repaid_early = False
         self.projecting = False
         self.event_id = ""
+        self.without_effect: list[str] = []
+        self.plan_undone = False
         self.base_event = ""
         self.waivers: list[tuple[str, int | None, int, int, bool]] = []
         self.closings: dict[int, str] = {}
@@ -99,13 +102,17 @@ class Fold:
 
     def row_by_number(self, number: int) -> Row | None:
         """Return the installment, None when the loan needs it no more."""
-        if number > self.highest_number:
+        if number > self.highest_number and not self.plan_undone:
             raise InvalidEventError(
                 key="event.number",
                 problem=f"there is no installment {number}",
                 mend=f"Write a number from 1 to {self.highest_number}",
             )
         return next((row for row in self.rows if row.number == number), None)
+
+    def note_nothing_done(self) -> None:
+        """Note that the event at hand found nothing to change."""
+        self.without_effect.append(self.event_id)
 
     def open_row(self, row: Row) -> None:
         """Ask for what the row holds; money held pays it first."""
@@ -248,5 +255,6 @@ class Fold:
         self.waivers.append((self.event_id, number, bucket, amount, counted))
 
     def note_closing(self, day: dt.date) -> None:
-        """Note the day on which nothing is left to pay."""
-        self.closed_on = day if not self.open and not self.owes_later() else None
+        """Note the first day on which nothing is left to pay."""
+        closed = not self.open and not self.owes_later()
+        self.closed_on = (self.closed_on or day) if closed else None

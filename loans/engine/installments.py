@@ -180,6 +180,11 @@ class Row:
             self.penalty() - paid[3] - waived[3] - moved[3],
         ]
 
+    @property
+    def is_settled(self) -> bool:
+        """Return whether the row was due, or called, and nothing of it is still to pay."""
+        return self.billed and not self.is_open
+
     def owes_more_than_penalty(self) -> bool:
         """Return whether principal, interest or fees are still to pay."""
         paid, waived, moved = self.paid, self.waived, self.moved

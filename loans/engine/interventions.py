@@ -10,7 +10,8 @@ from loans.engine.passage import close_running
 
 def charge_off(fold: Fold, day: dt.date) -> None:
     """Call everything due and stop all accrual."""
-    if fold.charged_off_on is not None:
+    if fold.charged_off_on is not None or not (fold.open or fold.owes_later()):
+        fold.note_nothing_done()
         return
     if fold.queue:
         close_running(fold, day)
@@ -23,20 +24,27 @@ def charge_off(fold: Fold, day: dt.date) -> None:
 def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
     """Let installment `number` be paid through a later day; never through an earlier one."""
     row = fold.row_by_number(number)
-    if row is not None:
-        row.payable_through = max(row.payable_through, payable_through)
+    if row is None or row.is_settled or payable_through <= row.payable_through:
+        fold.note_nothing_done()
+        return
+    row.payable_through = payable_through
 
 
 def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
-    """Fence off installment `number`."""
+    """Fence off installment `number`, unless it is paid or a plan has retired it."""
     row = fold.row_by_number(number)
-    if row is not None:
-        fold.disputes[event_id] = row
-        row.fenced_since = row.fenced_since or day
+    if row is None or row.is_settled:
+        fold.note_nothing_done()
+        return
+    fold.disputes[event_id] = row
+    row.fenced_since = row.fenced_since or day
 
 
 def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
-    """Take the fence away; fenced days that would have been late are not counted."""
+    """Take the fence away; fenced days that would have been late are not counted.
+
+    A plan that retired the installment has ended its dispute already.
+    """
     row = fold.disputes.pop(dispute_id, None)
     if row is None or row.fenced_since is None or row in fold.disputes.values():
         return

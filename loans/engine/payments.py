@@ -118,11 +118,13 @@ def _lay_out_again(fold: Fold, day: dt.date) -> None:
 
 def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
     """Forgive billed amounts by bucket, oldest first, at most what is owed."""
+    found = False
     for bucket, amount in enumerate(amounts):
         rest = amount
         for row in fold.open:
             part = min(rest, row.owed()[bucket])
             late = row.days_late(day)
+            found = found or bool(part)
             row.waived[bucket] += part
             rest -= part
             if part and bucket == PRINCIPAL:
@@ -130,5 +132,7 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
             if part and not row.owes_more_than_penalty():
                 row.settled_late = late
             fold.count_waived(bucket, part, number=row.number)
+    if not found:
+        fold.note_nothing_done()
     fold.prune()
     fold.note_closing(day)

@@ -26,12 +26,15 @@ from zhixin.shared.money import Money, round_ratio
 
 
 def change_plan(fold: Fold, change: PlanChanged, day: dt.date) -> None:
-    """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md)."""
-    if fold.charged_off_on is not None or not (fold.open or fold.queue):
-        return
+    """Replace all unpaid rows by the plan's (docs/formulas/plan_change.md).
+
+    After a charge-off it spreads what is left to recover; nothing accrues any more, so its rate and
+    its penalty are nothing. A plan ends the disputes of the rows that it retires.
+    """
     _check_plan(change, fold.terms)
-    for row in [each for each in fold.queue if each.fenced_since]:
-        row.fenced_since = None
+    if not (fold.open or fold.owes_later()):
+        fold.note_nothing_done()
+        return
     interest, fees, penalty = _gather(fold, change, day)
     principal = fold.unbilled
     _lay_out_plan(fold, change, day, principal)
@@ -48,12 +51,14 @@ def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, in
         own = fold.queue[0].accrued()
         fold.recognized_interest += own
         interest += own
+    for row in fold.queue:
+        row.fenced_since = None
     for row in fold.open:
         late = row.days_late(day)
         owed = row.owed()
         row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
         row.settled_late = late
-        row.is_open = False
+        row.is_open, row.fenced_since = False, None
         fold.unbilled += owed[PRINCIPAL]
         interest += owed[INTEREST]
         fees += owed[FEES]
@@ -89,10 +94,11 @@ def _retire_queue(fold: Fold, day: dt.date) -> None:
 
 
 def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int) -> None:
+    accrues = fold.charged_off_on is None
     terms = replace(
         fold.terms,
         principal=Money(max(principal, 1)),
-        annual_rate=change.annual_rate,
+        annual_rate=change.annual_rate if accrues else NO_RATE,
         method=change.method,
         installment_count=change.installment_count,
         period=change.period,
@@ -112,8 +118,8 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
     )
     if terms.method is Method.BULLET:
         dates, days, units = dates[-1:], (sum(days),), (sum(units),)
-    rate = exact_ratio(change.annual_rate)
-    penalty = fold.terms.penalty
+    rate = exact_ratio(terms.annual_rate)
+    penalty = fold.terms.penalty if accrues else None
     plan = Plan(
         number=fold.plan.number + 1,
         terms=terms,

@@ -100,6 +100,9 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
         key=effective_order,
     )
     fold = Fold(terms)
+    fold.plan_undone = any(
+        isinstance(event, PlanChanged) and event.event_id in reversed_ids for event in known
+    )
     for event in applied:
         _apply(fold, event)
     if fold.plans:

@@ -101,6 +101,7 @@ def state_of(
         plan_number=plan.number if plan else 0,
         repayments=allocations,
         balances=balances,
+        without_effect=tuple(fold.without_effect),
         plan_events=_plan_events(fold),
         closings=dict(fold.closings),
         early=tuple(
