@@ -55,6 +55,10 @@ _RENDERING = threading.Lock()
 
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
+_FRAME_PADDING = 6
+_INDENT = 9
+# A longer value, such as a hash, is set smaller so that it stays on one line.
+_LONG = 48
 _GREEN = HexColor("#0e6459")
 _INK = HexColor("#1d2320")
 _SOFT = HexColor("#5d665f")
@@ -127,6 +131,7 @@ def _paragraph(
     color: Color = _INK,
     right: bool = False,
     after: float = 0,
+    bullet: str | None = None,
 ) -> Paragraph:
     text = printable(text)
     style = ParagraphStyle(
@@ -136,12 +141,14 @@ def _paragraph(
         leading=size * 1.5,
         textColor=color,
         spaceAfter=after,
+        leftIndent=_INDENT if bullet else 0,
+        bulletFontName=REGULAR,
         # Chinese breaks between any two characters; figures and English words stay whole.
         wordWrap="CJK" if len(_CHINESE.findall(text)) * 3 > len(text) else None,
     )
     if right:
         style.alignment = TA_RIGHT
-    return Paragraph(escape(text), style)
+    return Paragraph(escape(text), style, bulletText=bullet)
 
 
 def render_pdf(document: Document) -> bytes:
@@ -153,9 +160,10 @@ def render_pdf(document: Document) -> bytes:
         template = SimpleDocTemplate(
             out,
             pagesize=A4,
-            leftMargin=_MARGIN,
-            rightMargin=_MARGIN,
-            topMargin=27 * mm,
+            # The frame of the text has a padding of its own.
+            leftMargin=_MARGIN - _FRAME_PADDING,
+            rightMargin=_MARGIN - _FRAME_PADDING,
+            topMargin=23 * mm,
             bottomMargin=22 * mm,
             title=printable(f"{document.title} {document.contract}"),
             author=printable(document.lender),
@@ -266,15 +274,18 @@ def _block(block: Block) -> list[Flowable]:
 
 
 def _text(text: Text) -> list[Flowable]:
-    size = 7.5 if text.is_small else 9
+    size = 7.5 if text.is_small else 9.5
     color = _SOFT if text.is_small else _INK
-    return [
+    before: list[Flowable] = [Spacer(1, 16)] if text.is_signature else []
+    return before + [
         _paragraph(
-            f"· {paragraph}" if text.is_list else paragraph,
+            paragraph,
             size=size,
             bold=text.is_strong,
             color=color,
+            right=text.is_signature,
             after=3,
+            bullet="•" if text.is_list else None,
         )
         for paragraph in text.paragraphs
     ]
@@ -297,7 +308,8 @@ def _facts(facts: Facts) -> Grid:
 
 
 def _value(fact: Fact) -> list[Flowable]:
-    parts: list[Flowable] = [_paragraph(fact.value, size=9.5, bold=fact.is_total)]
+    size = 7.5 if len(fact.value) > _LONG else 9.5
+    parts: list[Flowable] = [_paragraph(fact.value, size=size, bold=fact.is_total)]
     if fact.note:
         parts.append(_paragraph(fact.note, size=7.5, color=_SOFT))
     return [*parts, *_why(fact.why)]
@@ -323,7 +335,6 @@ def _table(table: Table) -> Grid:
         *_TIGHT,
         ("BACKGROUND", (0, 0), (-1, 0), _FAINT),
         ("LINEBELOW", (0, 0), (-1, 0), 0.8, _GREEN),
-        ("LINEBELOW", (0, 1), (-1, -1), 0.35, _LINE),
     ]
     rows: list[list[Any]] = [head]
     for row in table.rows:
@@ -333,11 +344,11 @@ def _table(table: Table) -> Grid:
         if row.why:
             style += [
                 ("SPAN", (table.text_column, len(rows)), (-1, len(rows))),
-                ("LINEBELOW", (0, len(rows) - 1), (-1, len(rows) - 1), 0.35, HexColor("#ffffff")),
                 ("NOSPLIT", (0, len(rows) - 1), (-1, len(rows))),
                 ("TOPPADDING", (0, len(rows)), (-1, len(rows)), 0),
             ]
             rows.append(_why_row(table, row))
+        style.append(("LINEBELOW", (0, len(rows) - 1), (-1, len(rows) - 1), 0.35, _LINE))
     widths = [_WIDTH * column.share / whole for column in table.columns]
     return Grid(rows, colWidths=widths, style=style, repeatRows=1)
 

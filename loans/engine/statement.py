@@ -119,22 +119,19 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The account from `start` through `end`, both included. `state` is the fold on `end`."""
+    """The account from `start` through `end`, both included.
+
+    `charged` is all interest, fees and penalty charged in these days, less what was taken off again
+    by reversals. `state` is the fold on `end`.
+    """
 
     start: dt.date
     end: dt.date
     opening: Position
     lines: tuple[StatementLine, ...]
     closing: Position
+    charged: Position
     state: LoanState
-
-    def moved(self, kind: LineKind) -> Position:
-        """Return the sum of the changes by lines of `kind`."""
-        change = NO_CHANGE
-        for line in self.lines:
-            if line.kind is kind:
-                change += line.change
-        return change
 
 
 def position_of(state: LoanState) -> Position:
@@ -164,7 +161,7 @@ def statement(
         raise ValueError("A statement ends no earlier than it starts.")
     ordered = _in_order(events)
     applied = [event for day, event in ordered if day < start]
-    now = replay(terms, applied, start - _DAY)
+    first = now = replay(terms, applied, start - _DAY)
     opening = balance = position_of(now)
     lines: list[StatementLine] = []
     while now.as_of < end:
@@ -182,7 +179,13 @@ def statement(
     if balance != closing:
         raise StatementInvariantError(f"The lines lead to {balance}, the fold to {closing}.")
     return Statement(
-        start=start, end=end, opening=opening, lines=tuple(lines), closing=closing, state=now
+        start=start,
+        end=end,
+        opening=opening,
+        lines=tuple(lines),
+        closing=closing,
+        charged=_charged_between(first, now),
+        state=now,
     )
 
 

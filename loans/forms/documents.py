@@ -50,10 +50,10 @@ class StatementForm(forms.Form):
 
     period = forms.ChoiceField(label=_("Period"), choices=list(PERIOD_LABELS.items()))
     start = forms.DateField(
-        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("First day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
     end = forms.DateField(
-        label=_("Through"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("Last day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
 
     def __init__(

@@ -19,7 +19,7 @@ from loans.selectors.agreements import LENDER_NAME_EN, LENDER_NAME_ZH
 from loans.selectors.documents.form import Document, Fact, Facts, Section, Text
 from loans.selectors.documents.letter import language, letter, product_name
 from zhixin.shared.money import Money
-from zhixin.shared.templatetags.zhixin import long_instant, money, plain_date
+from zhixin.shared.templatetags.zhixin import money, plain_date
 
 FACTS_FORMAT = 1
 CLOSED: Final = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
@@ -105,8 +105,9 @@ def certificate_document(certificate: SettlementCertificate, *, verify_url: str)
     facts: Mapping[str, Any] = certificate.facts
     is_void = not holds(certificate)
     blocks = (
+        Text(paragraphs=_sentences(facts, is_void=is_void)),
         Facts(rows=_facts(certificate, facts)),
-        Text(paragraphs=_sentences(facts, is_void=is_void), is_strong=True),
+        Text(paragraphs=(_lender(facts), plain_date(certificate.business_date)), is_signature=True),
     )
     checking = (
         Facts(
@@ -138,20 +139,28 @@ def certificate_document(certificate: SettlementCertificate, *, verify_url: str)
 
 
 def _facts(certificate: SettlementCertificate, facts: Mapping[str, Any]) -> tuple[Fact, ...]:
-    name = "name_zh" if language().startswith("zh") else "name_en"
     borrower = facts["borrower"]
     return (
-        Fact(label=_("Lender"), value=facts["lender"][name]),
+        Fact(label=_("Lender"), value=_lender(facts)),
         Fact(label=_("Borrower"), value=borrower["name"]),
         Fact(label=_("Resident ID number"), value=borrower["id_number"]),
         Fact(label=_("Contract number"), value=facts["contract"]),
         Fact(label=_("Product"), value=product_name(certificate.loan)),
-        Fact(label=_("Principal"), value=money(Money.parse(facts["principal"]))),
+        Fact(label=_("Principal"), value=_amount(facts["principal"])),
         Fact(label=_("Paid out on"), value=_day(facts["disbursed_on"])),
         Fact(label=_("Paid off on"), value=_day(facts["closed_on"])),
-        Fact(label=_("Paid in all"), value=money(Money.parse(facts["paid"]["total"]))),
-        Fact(label=_("Issued at"), value=long_instant(certificate.issued_at)),
+        Fact(label=_("Paid in all"), value=_amount(facts["paid"]["total"])),
+        Fact(label=_("Balance owed"), value=_amount(facts["outstanding"]), is_total=True),
     )
+
+
+def _lender(facts: Mapping[str, Any]) -> str:
+    name: str = facts["lender"]["name_zh" if language().startswith("zh") else "name_en"]
+    return name
+
+
+def _amount(text: str) -> str:
+    return money(Money.parse(text))
 
 
 def _day(text: str) -> str:
@@ -163,19 +172,28 @@ def _sentences(facts: Mapping[str, Any], *, is_void: bool) -> tuple[str, ...]:
         return (
             _("This certificate is void: a payment was taken back and the loan is open again."),
         )
-    if Money.parse(facts["waived"]["total"]):
-        return (
-            _(
-                "All principal, interest, fees and late charges of this loan have been paid or "
-                "waived. No debt remains from this contract."
-            ),
-        )
-    return (
-        _(
-            "All principal, interest, fees and late charges of this loan have been paid. "
-            "No debt remains from this contract."
-        ),
+    certified = _(
+        "We certify that %(borrower)s (resident ID %(id_number)s) borrowed %(principal)s from us "
+        "under contract %(contract)s, paid out on %(disbursed_on)s, and paid this loan off on "
+        "%(closed_on)s."
+    ) % {
+        "borrower": facts["borrower"]["name"],
+        "id_number": facts["borrower"]["id_number"],
+        "principal": _amount(facts["principal"]),
+        "contract": facts["contract"],
+        "disbursed_on": _day(facts["disbursed_on"]),
+        "closed_on": _day(facts["closed_on"]),
+    }
+    settled = _(
+        "All principal, interest, fees and late charges of this loan have been paid. "
+        "No debt remains from this contract."
     )
+    if Money.parse(facts["waived"]["total"]):
+        settled = _(
+            "All principal, interest, fees and late charges of this loan have been paid or "
+            "waived. No debt remains from this contract."
+        )
+    return certified, settled
 
 
 def grouped_code(code: str) -> str:
@@ -200,11 +218,10 @@ def check_certificate(*, number: str, code: str) -> CertificateCheck | None:
     if certificate is None or not matches:
         return None
     facts: Mapping[str, Any] = certificate.facts
-    name = "name_zh" if language().startswith("zh") else "name_en"
     return CertificateCheck(
         number=certificate.number,
         holds=holds(certificate),
-        lender=facts["lender"][name],
+        lender=_lender(facts),
         borrower=mask_middle(facts["borrower"]["name"], keep_start=1, keep_end=0),
         id_number=facts["borrower"]["id_number"],
         contract=mask_middle(facts["contract"], keep_start=2, keep_end=4),

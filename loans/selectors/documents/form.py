@@ -104,12 +104,13 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Paragraphs; a list when `is_list`, emphasized when `is_strong`."""
+    """Paragraphs; a list, emphasized, small, or the signature on the right when so marked."""
 
     paragraphs: tuple[str, ...]
     is_list: bool = False
     is_strong: bool = False
     is_small: bool = False
+    is_signature: bool = False
     kind: ClassVar[str] = "text"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from loans.engine.annualized_cost import cost_of
 from loans.engine.lifecycle import LoanStatus
@@ -26,7 +26,7 @@ from loans.selectors.documents.form import (
 from loans.selectors.documents.letter import borrower_name, letter, method_label, parties
 from loans.selectors.loan_pages import shown_installments
 from loans.selectors.servicing import loan_state, terms_of
-from zhixin.shared.money import total
+from zhixin.shared.money import Money, total
 from zhixin.shared.templatetags.zhixin import money, percent, plain_date
 
 
@@ -35,7 +35,7 @@ def schedule_document(loan: Loan, *, as_of: datetime.date) -> Document:
     state = loan_state(loan, as_of=as_of)
     return letter(
         loan,
-        title=_("Repayment schedule"),
+        title=pgettext("document", "Repayment schedule"),
         lead=_("As of %(date)s. All amounts in CNY.") % {"date": plain_date(as_of)},
         dated=as_of,
         sections=(
@@ -121,12 +121,16 @@ class _Shape:
         return (
             money(asked.principal),
             money(asked.interest),
-            *([money(asked.fees)] if self.with_fees else []),
-            *([money(asked.penalty)] if self.with_penalty else []),
+            *([_or_nothing(asked.fees)] if self.with_fees else []),
+            *([_or_nothing(asked.penalty)] if self.with_penalty else []),
             money(asked.total),
             money(total(row.paid.total for row in rows)),
             money(total(row.outstanding.total for row in rows)),
         )
+
+
+def _or_nothing(amount: Money) -> str:
+    return money(amount) if amount else ""
 
 
 def schedule_table(state: LoanState) -> Table:

@@ -83,43 +83,48 @@ def statement_document(loan: Loan, *, start: datetime.date, end: datetime.date) 
 
 
 def _summary(account: _Account) -> tuple[Fact, ...]:
+    """Return opening, what was added and taken off, and closing; they add up."""
     found = account.statement
-    billed = found.moved(LineKind.BILLED).total + found.moved(LineKind.INTEREST_TO_DATE).total
-    facts = [
+    billed = found.charged.interest + found.charged.fees
+    paid_out, received = _sum_of(found, Disbursed), _sum_of(found, Repaid, Recovered)
+    taken_back, refunded = _taken_back(account), _sum_of(found, Refunded)
+    named = paid_out + billed + found.charged.penalty + taken_back + refunded - received
+    amounts = (
+        (_("Paid out to you"), paid_out),
+        (_("Interest and fees billed"), billed),
+        (_("Late charges"), found.charged.penalty),
+        (_("Received from you"), -received),
+        (_("Taken back by the bank"), taken_back),
+        (_("Returned to you"), refunded),
+        (_("Waived"), found.closing.total - found.opening.total - named),
+    )
+    return (
         *parties(account.loan, name=borrower_name(account.loan)),
         Fact(label=_("Opening balance"), value=money(found.opening.total)),
-        Fact(label=_("Interest and fees billed"), value=money(billed)),
-        Fact(label=_("Late charges"), value=money(found.moved(LineKind.LATE_CHARGE).total)),
-        Fact(label=_("Received from you"), value=money(_received(found))),
-    ]
-    taken_back = _taken_back(account)
-    if taken_back:
-        facts.append(Fact(label=_("Taken back by the bank"), value=money(taken_back)))
-    total = Fact(label=_("Closing balance"), value=money(found.closing.total), is_total=True)
-    return (*facts, total)
+        *(Fact(label=label, value=money_change(part)) for label, part in amounts if part),
+        Fact(label=_("Closing balance"), value=money(found.closing.total), is_total=True),
+    )
 
 
-def _received(found: Statement) -> Money:
-    """Return what came in, also what was taken back later."""
+def _sum_of(found: Statement, *kinds: type[Disbursed | Repaid | Recovered | Refunded]) -> Money:
+    """Return the sum of the events of these kinds, also of those that were taken back later."""
     return Money(
         sum(
             line.event.amount.cents
             for line in found.lines
-            if line.kind is LineKind.EVENT and isinstance(line.event, Repaid | Recovered)
+            if line.kind is LineKind.EVENT and isinstance(line.event, kinds)
         )
     )
 
 
 def _taken_back(account: _Account) -> Money:
-    reversed_events = [
+    targets = [
         _reversed_by(account, line.event)
         for line in account.statement.lines
         if isinstance(line.event, Reversed)
     ]
     return Money(
-        sum(
-            event.amount.cents for event in reversed_events if isinstance(event, Repaid | Recovered)
-        )
+        sum(target.amount.cents for target in targets if isinstance(target, Repaid | Recovered))
     )
 
 

@@ -141,7 +141,7 @@ def test_a_payment_that_the_bank_took_back_stands_in_it_twice() -> None:
         ("2024-02-05", "REVERSAL", "788.49", "100.00", "1.58", "10101.58"),
         ("2024-02-11", "LATE_CHARGE", "0.00", "0.00", "2.36", "10103.94"),
     ]
-    assert found.moved(LineKind.BILLED).interest == money("100.00")
+    assert (found.charged.interest, found.charged.penalty) == (money("100.00"), money("3.94"))
     late = found.lines[-1].because
     assert [(str(line.base), line.days) for line in late if line.base] == [("788.49", 6)]
 
