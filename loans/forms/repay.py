@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django import forms
@@ -62,6 +63,12 @@ class RepaymentForm(forms.Form):
     )
     compared = AmountField(required=False)
     quoted_on = forms.DateField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, today: datetime.date, **options: Any) -> None:  # noqa: ANN401
+        """Note the business date whose figures the page shows."""
+        super().__init__(*args, **options)
+        self.today = today
+        self.initial["quoted_on"] = today
 
     def chosen(self) -> PrepaymentEffect | None:
         """Return the choice, None when none was made for this very amount."""

@@ -39,10 +39,10 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """
     user = signed_in(request)
     own = access_loan(user, public_id)
-    account = bank_account(user)
+    account, today = bank_account(user), business_date()
     if request.method != "POST":
-        return _show(request, own, RepaymentForm(initial=_initial(request)))
-    form = RepaymentForm(request.POST)
+        return _show(request, own, RepaymentForm(initial=_initial(request), today=today))
+    form = RepaymentForm(request.POST, today=today)
     if not form.is_valid() or account is None:
         return _show(request, own, form, status=422)
     try:
@@ -53,7 +53,7 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
             amount=form.cleaned_data["amount"],
             key=str(form.cleaned_data["key"]),
             **payer_of(request, account),
-            business_date=business_date(),
+            business_date=today,
             at=clock.now(),
             confirmed=form.cleaned_data["confirmed"],
             prepayment=form.chosen(),
@@ -73,17 +73,13 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _initial(request: HttpRequest) -> dict[str, object]:
-    return {
-        "key": uuid4(),
-        "amount": request.GET.get("amount", ""),
-        "quoted_on": business_date(),
-    }
+    return {"key": uuid4(), "amount": request.GET.get("amount", "")}
 
 
 def _show(
     request: HttpRequest, own: Loan, form: RepaymentForm, *, status: int = 200
 ) -> HttpResponse:
-    page = loan_page(own, as_of=business_date())
+    page = loan_page(own, as_of=form.today)
     context = {
         "page": page,
         "form": form,
