@@ -31,6 +31,10 @@ _REASONS = {
         "The bank does not know this card number with this name."
     ),
     "CARD_BIN_ERROR": gettext_lazy("The bank does not know this card number."),
+    "TRADE_CLOSED": gettext_lazy("It was not paid in time at Alipay. You can pay again now."),
+    "CASHIER_NEVER_OPENED": gettext_lazy(
+        "It was not paid in time at Alipay. You can pay again now."
+    ),
 }
 
 
