@@ -15,6 +15,7 @@ from loans.engine.servicing import replay
 from loans.models import BankTransfer
 from loans.models.transfer import TransferPurpose
 from loans.selectors.business_day import business_date
+from loans.selectors.explanations import WhyLine, in_words, why
 from loans.selectors.prepayments import EFFECT_TITLES
 from loans.selectors.servicing import events_of, loan_state, terms_of
 from zhixin.shared.money import Money
@@ -47,6 +48,7 @@ class ReceiptRow:
     value: str = ""
     note: str = ""
     is_total: bool = False
+    why: tuple[WhyLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +99,28 @@ def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
         return ()
     parts = [part.amount for part in allocation.parts]
     sums = (
-        (_("Principal"), sum(part.principal.cents for part in parts)),
-        (_("Interest"), sum(part.interest.cents for part in parts)),
-        (_("Late charge"), sum(part.penalty.cents for part in parts)),
-        (_("Fees"), sum(part.fees.cents for part in parts)),
+        ("principal", _("Principal"), sum(part.principal.cents for part in parts)),
+        ("interest", _("Interest"), sum(part.interest.cents for part in parts)),
+        ("penalty", _("Late charge"), sum(part.penalty.cents for part in parts)),
+        ("fees", _("Fees"), sum(part.fees.cents for part in parts)),
     )
-    rows = [ReceiptRow(label=label, amount=Money(cents)) for label, cents in sums if cents]
+    lines = state.explain(f"repayment.{allocation.event_id}")
+    rows = [
+        ReceiptRow(
+            label=label,
+            amount=Money(cents),
+            why=in_words(line for line in lines if line.text_key == f"to_{name}"),
+        )
+        for name, label, cents in sums
+        if cents
+    ]
     if allocation.credit:
         rows.append(_paid_ahead(allocation.credit))
     left = ReceiptRow(
-        label=_("Principal left on the loan"), amount=state.outstanding.principal, is_total=True
+        label=_("Principal left on the loan"),
+        amount=state.outstanding.principal,
+        is_total=True,
+        why=why(state, "outstanding.principal"),
     )
     return (*rows, left)
 

@@ -8,7 +8,7 @@ from accounts.engine.contact_rules import ContactPurpose
 from accounts.services.messages import queue_message
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer
-from loans.models.transfer import TransferPurpose
+from loans.models.transfer import CASHIER_CHANNELS, TransferPurpose
 from loans.selectors.business_day import business_date
 from loans.services.autopay import tell_of_failed_debit
 
@@ -26,9 +26,11 @@ def tell_borrower_of_transfer(*, transfer_id: int, at: datetime.datetime) -> Non
         pk=transfer_id
     )
     kind = _KINDS.get((TransferPurpose(transfer.purpose), TransferState(transfer.state)))
-    if kind is None or tell_of_failed_debit(
-        transfer_id=transfer_id, business_date=business_date(), at=at
-    ):
+    # Who left the bank's page without paying knows it.
+    left = transfer.channel in CASHIER_CHANNELS and transfer.state == TransferState.FAILED
+    if kind is None or left:
+        return
+    if tell_of_failed_debit(transfer_id=transfer_id, business_date=business_date(), at=at):
         return
     loan = transfer.loan
     queue_message(

@@ -149,18 +149,21 @@ def note_accepted(*, transfer_id: int, bank_reference: str, at: datetime.datetim
     transfer.save(update_fields=["state", "sent_at", "bank_reference"])
 
 
-def settle_transfer(*, reference: str, word: BankWord, at: datetime.datetime) -> NoticeVerdict:
+def settle_transfer(
+    *, reference: str, word: BankWord, at: datetime.datetime, by_decision: bool = False
+) -> NoticeVerdict:
     """Apply the bank's word on an order once, whatever the order and number of its arrivals.
 
     A success becomes the loan's event in the same transaction. The same word again is a
     duplicate; another word, or another amount, is a conflict: kept, logged, applied never. A
     payment at the cashier that comes after it was closed is money all the same and applied; a
     payout that comes back after it was done is noted, and its event left to a person. Whatever is
-    not plain goes to the queue of differences.
+    not plain goes to the queue of differences. `by_decision`: a person has decided that the bank's
+    success counts after its refusal, whatever the channel.
     """
     with transaction.atomic():
         transfer = _lock_transfer(reference)
-        verdict = _judge(transfer, word)
+        verdict = _judge(transfer, word, by_decision=by_decision)
         BankNotice.objects.create(
             transfer=transfer, body=word.body, verdict=verdict, received_at=at
         )
@@ -191,12 +194,7 @@ def _lock_transfer(reference: str) -> BankTransfer | None:
         public_id = UUID(reference)
     except ValueError:
         return None
-    loan = (
-        Loan.objects.for_update()
-        .select_related("agreement")
-        .filter(transfers__public_id=public_id)
-        .first()
-    )
+    loan = Loan.objects.for_update().filter(transfers__public_id=public_id).first()
     if loan is None:
         return None
     transfer = BankTransfer.objects.for_update().select_related("command").get(public_id=public_id)
@@ -204,7 +202,7 @@ def _lock_transfer(reference: str) -> BankTransfer | None:
     return transfer
 
 
-def _judge(transfer: BankTransfer | None, word: BankWord) -> NoticeVerdict:
+def _judge(transfer: BankTransfer | None, word: BankWord, *, by_decision: bool) -> NoticeVerdict:
     if transfer is None:
         return NoticeVerdict.UNMATCHED
     unstated = word.amount is None and word.outcome != Outcome.SUCCEEDED
@@ -212,17 +210,18 @@ def _judge(transfer: BankTransfer | None, word: BankWord) -> NoticeVerdict:
         return NoticeVerdict.CONFLICT
     if transfer.state in (TransferState.PENDING, TransferState.SENT):
         return NoticeVerdict.APPLIED
-    return _judge_again(transfer, word)
+    return _judge_again(transfer, word, by_decision=by_decision)
 
 
-def _judge_again(transfer: BankTransfer, word: BankWord) -> NoticeVerdict:
+def _judge_again(transfer: BankTransfer, word: BankWord, *, by_decision: bool) -> NoticeVerdict:
     """Return what another word about a settled transfer comes to."""
     if (transfer.state, word.outcome) in _SAME_WORDS:
         return NoticeVerdict.DUPLICATE
     if transfer.state == TransferState.SUCCEEDED and word.outcome == Outcome.RETURNED:
         return NoticeVerdict.RETURNED
     failed_then_paid = (TransferState.FAILED, Outcome.SUCCEEDED)
-    if (transfer.state, word.outcome) == failed_then_paid and transfer.channel in CASHIER_CHANNELS:
+    counts = by_decision or transfer.channel in CASHIER_CHANNELS
+    if (transfer.state, word.outcome) == failed_then_paid and counts:
         return NoticeVerdict.LATE
     return NoticeVerdict.CONFLICT
 
