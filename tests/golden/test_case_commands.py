@@ -230,3 +230,18 @@ def test_a_file_that_is_no_text_of_cases(command: str, data: bytes, tmp_path: Pa
         with pytest.raises(CommandError, match=r"^input: .*\.$") as caught:
             call_command(command, str(name))
         assert caught.value.returncode == 2
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    many = {"cases": [replay_case() | {"id": str(number)} for number in range(20)]}
+    (tmp_path / "many.json").write_text(json.dumps(many))
+    command = [sys.executable, "manage.py", "replay", str(tmp_path / "many.json")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

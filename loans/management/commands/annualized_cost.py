@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from loans.engine.cases import Answer, InvalidCaseError, answer_annualized_cost, answer_text
-from loans.management.case_input import add_case_argument, read_case_text
+from loans.management.case_input import add_case_argument, read_case_text, write_answer
 
 
 class Command(BaseCommand):
@@ -31,9 +31,10 @@ class Command(BaseCommand):
             return result
 
         try:
-            self.stdout.write(answer_text(read_case_text(options["file"]), answer))
+            text = answer_text(read_case_text(options["file"]), answer)
         except InvalidCaseError as error:
             raise CommandError(str(error), returncode=2) from None
+        write_answer(self.stdout, text)
         if failures:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise CommandError(failures[0] + more, returncode=2)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from loans.engine.cases import InvalidCaseError, answer_replay, answer_text
-from loans.management.case_input import add_case_argument, read_case_text
+from loans.management.case_input import add_case_argument, read_case_text, write_answer
 
 
 class Command(BaseCommand):
@@ -23,6 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Print the answers, or one line that says what to mend (exit 2)."""
         try:
-            self.stdout.write(answer_text(read_case_text(options["file"]), answer_replay))
+            text = answer_text(read_case_text(options["file"]), answer_replay)
         except InvalidCaseError as error:
             raise CommandError(str(error), returncode=2) from None
+        write_answer(self.stdout, text)
