@@ -94,7 +94,7 @@ def _details(row: LoanEvent, by_id: dict[str, LoanEvent]) -> str:
         parts.append(_("to be paid by %(day)s") % {"day": day})
     about = by_id.get(str(body.get("of", "")))
     if about is not None:
-        parts.append(f"{about.sequence}. {about.get_kind_display()}")
+        parts.append(f"{about.get_kind_display()} ({about.sequence})")
     receipt = getattr(row, "received_money", None)
     if receipt is not None:
         parts.append(f"{MoneyChannel(receipt.channel).label} {receipt.reference}")
