@@ -76,7 +76,8 @@ def timetable(
     """Return due dates, calendar days and period units of each row.
 
     Regular months count as such under 30/360 whatever their ends are; only a first period of an
-    odd length is counted in days.
+    odd length is counted in days. Weeks and days are counted in days, also those that happen to
+    be a month.
     """
     dates = due_dates(
         start=start,
@@ -88,9 +89,8 @@ def timetable(
     starts = (start, *dates[:-1])
     days = tuple((end - begin).days for begin, end in zip(starts, dates, strict=True))
     units = [span_units(day_count, begin, end) for begin, end in zip(starts, dates, strict=True)]
-    if day_count is DayCount.THIRTY_360:
-        if period.unit is PeriodUnit.MONTH:
-            units = [period.every * _DAYS_A_MONTH] * count
+    if day_count is DayCount.THIRTY_360 and period.unit is PeriodUnit.MONTH:
+        units = [period.every * _DAYS_A_MONTH] * count
         units[0] = period_units(day_count, start, dates[0])
     return dates, days, tuple(units)
 

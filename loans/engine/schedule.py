@@ -180,12 +180,9 @@ def level_installment(
 
 
 def round_installment(numerator: int, denominator: int, terms: LoanTerms) -> int:
-    """Return the level installment numerator / denominator as cents, by the terms' multiple."""
-    multiple = terms.installment_multiple
-    if multiple is None:
-        return round_ratio(numerator, denominator, rounding=terms.rounding)
+    """Return the level installment numerator / denominator in cents, by the terms' multiple."""
     rule = terms.installment_rounding or terms.rounding
-    step = multiple.cents
+    step = 1 if terms.installment_multiple is None else terms.installment_multiple.cents
     return round_ratio(numerator, denominator * step, rounding=rule) * step
 
 
