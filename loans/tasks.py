@@ -8,13 +8,14 @@ from typing import Any
 
 from celery import shared_task
 
-from loans.adapters import rail
+from loans.adapters import bills, rail
 from loans.adapters.bank import BankClient, UnableToReuseReferenceError
 from loans.models import BankTransfer
 from loans.selectors.business_day import business_date
 from loans.services import business_day, notices, refunds, transfers
 from zhixin.shared import clock
-from zhixin.shared.actor import NIGHT
+from zhixin.shared.actor import NIGHT, SYSTEM
+from zhixin.shared.signing import BANK_TIME_ZONE
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,24 @@ def ask_about_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN
 def _chase(transfer: BankTransfer) -> None:
     if rail.chase(BankClient.from_settings(), transfer, at=clock.now()):
         send_transfer.delay(transfer_id=transfer.pk)
+
+
+@shared_task(name="loans.reconcile_bank")
+def reconcile_bank(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
+    """Compare the days of the bank that are missing; what is not ready waits for the next hour."""
+
+    def report(day: datetime.date, outcome: object) -> None:
+        if isinstance(outcome, Exception):
+            logger.warning("The bank's bill of %s: %s %s", day, type(outcome).__name__, outcome)
+
+    yesterday = clock.now().astimezone(BANK_TIME_ZONE).date() - datetime.timedelta(days=1)
+    bills.compare_missing_days(
+        BankClient.from_settings(),
+        through=yesterday,
+        actor=SYSTEM,
+        clock=clock.now,
+        report=report,
+    )
 
 
 @shared_task(name="loans.tell_borrower_of_transfer")

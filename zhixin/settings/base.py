@@ -140,6 +140,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "accounts.deliver_waiting_messages",
         "schedule": 60.0,
     },
+    # The bank's bills of the days that are over; one that is not ready is tried the next hour.
+    "reconcile-bank": {
+        "task": "loans.reconcile_bank",
+        "schedule": crontab(minute="35"),
+    },
     # Bank orders whose answer or call-back was lost.
     "chase-open-transfers": {
         "task": "loans.chase_open_transfers",

@@ -1,0 +1,276 @@
+"""Compare a day of the bank's bills with our transfers and the journal; note what differs.
+
+The comparison changes no money: each difference goes to the queue, once, and a person settles it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from loans.engine.bank_bill import BillLine, BillLineKind
+from loans.engine.ledger import LedgerAccount
+from loans.engine.lifecycle import TransferState
+from loans.models import BankBill, BankTransfer, LoanEvent, Posting
+from loans.models.reconciliation import DifferenceKind
+from loans.models.transfer import TransferChannel, TransferDirection
+from loans.selectors.reversals import reversals_of
+from loans.services.bank_differences import Finding, note_finding, our_side_of
+from zhixin.shared.actor import Actor
+from zhixin.shared.money import Money, Rounding, total
+from zhixin.shared.signing import BANK_TIME_ZONE
+
+_DONE = (TransferState.SUCCEEDED, TransferState.REVERSED)
+# One comparison at a time: the lock of the transaction that writes it.
+_LOCK = 20_261_123
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfBills:
+    """The bills of a day, as they came and as they were read."""
+
+    day: datetime.date
+    trade_file: bytes
+    account_file: bytes
+    lines: Sequence[BillLine]
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """What a day comes to, line by line."""
+
+    findings: list[Finding] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    matched: int = 0
+    our_in: Money = field(default_factory=Money.zero)
+    our_out: Money = field(default_factory=Money.zero)
+
+    def count(self, booked: Money) -> None:
+        """Add what our books hold of one transfer."""
+        self.our_in += max(booked, Money.zero())
+        self.our_out += max(-booked, Money.zero())
+
+
+@transaction.atomic
+def compare_day(
+    *, bills: DayOfBills, fee_rate: Decimal, actor: Actor, at: datetime.datetime
+) -> BankBill:
+    """Write the comparison of a day and its new differences; safe to run again.
+
+    `fee_rate` is what the bank may take of a payment by contract, rounded half up to the cent.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    ours = _our_transfers(bills)
+    result = _compare(bills, ours, fee_rate)
+    lines = bills.lines
+    bill = BankBill.objects.create(
+        bill_date=bills.day,
+        run=BankBill.objects.filter(bill_date=bills.day).count() + 1,
+        trade_file=bills.trade_file,
+        account_file=bills.account_file,
+        sha256=hashlib.sha256(bills.trade_file + bills.account_file).hexdigest(),
+        line_count=len(lines),
+        matched_count=result.matched,
+        bank_in=total(line.amount for line in lines if line.came_in),
+        bank_out=total(line.amount for line in lines if not line.came_in),
+        bank_fees=total(line.fee for line in lines),
+        our_in=result.our_in,
+        our_out=result.our_out,
+        actor_label=actor.label,
+        recorded_at=at,
+    )
+    for finding in result.findings:
+        note_finding(finding, at=at, bill=bill)
+    return bill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ours:
+    """Our side: transfers by reference, those of the day, and what the journal holds of each."""
+
+    by_reference: dict[str, BankTransfer]
+    of_day: list[BankTransfer]
+    booked: dict[int, Money]
+    reversed_ids: set[int]
+
+
+def _our_transfers(bills: DayOfBills) -> _Ours:
+    references = {line.reference for line in bills.lines}
+    named = BankTransfer.objects.filter(public_id__in=list(_uuids(references)))
+    start = datetime.datetime.combine(bills.day, datetime.time(), tzinfo=BANK_TIME_ZONE)
+    settled = BankTransfer.objects.filter(state__in=_DONE)
+    of_day = settled.filter(bank_date=bills.day) | settled.filter(
+        bank_date=None, settled_at__gte=start, settled_at__lt=start + datetime.timedelta(days=1)
+    )
+    day_rows = list(of_day.order_by("pk"))
+    by_reference = {str(transfer.public_id): transfer for transfer in named}
+    keys = {transfer.pk for transfer in [*by_reference.values(), *day_rows]}
+    return _Ours(
+        by_reference=by_reference,
+        of_day=day_rows,
+        booked=_booked(keys),
+        reversed_ids=_reversed(keys),
+    )
+
+
+def _uuids(references: Iterable[str]) -> Iterator[UUID]:
+    for reference in references:
+        try:
+            yield UUID(reference)
+        except ValueError:
+            continue
+
+
+def _booked(keys: set[int]) -> dict[int, Money]:
+    """Return what the journal's BANK account holds of each transfer's event, debit positive."""
+    rows = (
+        Posting.objects.filter(entry__event__transfer__in=keys, account=LedgerAccount.BANK)
+        .values_list("entry__event__transfer")
+        .annotate(debits=Sum("debit"), credits=Sum("credit"))
+    )
+    return {key: came - went for key, came, went in rows}
+
+
+def _reversed(keys: set[int]) -> set[int]:
+    """Return the transfers whose event was reversed."""
+    events = LoanEvent.objects.filter(transfer__in=keys).values_list("event_id", "transfer_id")
+    transfer_of = {str(event_id): key for event_id, key in events}
+    bodies = reversals_of(list(transfer_of)).values_list("body", flat=True)
+    return {transfer_of[str(body["of"])] for body in bodies}
+
+
+def _compare(bills: DayOfBills, ours: _Ours, fee_rate: Decimal) -> _Comparison:
+    result = _Comparison()
+    known: set[tuple[BillLineKind, str]] = set()
+    for line in bills.lines:
+        key = (line.kind, line.reference)
+        transfer = ours.by_reference.get(line.reference)
+        if key in known:
+            result.findings.append(
+                _found(DifferenceKind.DUPLICATE_AT_BANK, bills.day, line, transfer)
+            )
+            continue
+        known.add(key)
+        _compare_line(result, bills.day, line, transfer, ours)
+        _compare_fee(result, bills.day, line, transfer, fee_rate)
+    for transfer in ours.of_day:
+        if transfer.pk not in result.seen:
+            result.count(ours.booked.get(transfer.pk, Money.zero()))
+            result.findings.append(
+                _found(DifferenceKind.MISSING_AT_BANK, bills.day, None, transfer)
+            )
+    return result
+
+
+def _compare_line(
+    result: _Comparison,
+    day: datetime.date,
+    line: BillLine,
+    transfer: BankTransfer | None,
+    ours: _Ours,
+) -> None:
+    if transfer is None or not _is_of_kind(line, transfer):
+        result.findings.append(_found(DifferenceKind.MISSING_WITH_US, day, line, None))
+        return
+    if line.kind is BillLineKind.RETURN:
+        _compare_return(result, day, line, transfer, is_reversed=transfer.pk in ours.reversed_ids)
+        return
+    result.seen.add(transfer.pk)
+    booked = ours.booked.get(transfer.pk, Money.zero())
+    result.count(booked)
+    expected = line.amount if line.came_in else -line.amount
+    if transfer.amount != line.amount:
+        result.findings.append(_found(DifferenceKind.AMOUNT_DIFFERS, day, line, transfer))
+    elif transfer.state not in _DONE:
+        result.findings.append(_found(DifferenceKind.STATE_DIFFERS, day, line, transfer))
+    elif booked != expected:
+        found = _found(DifferenceKind.AMOUNT_DIFFERS, day, line, transfer, our_amount=booked)
+        result.findings.append(found)
+    else:
+        result.matched += 1
+
+
+def _compare_return(
+    result: _Comparison,
+    day: datetime.date,
+    line: BillLine,
+    transfer: BankTransfer,
+    *,
+    is_reversed: bool,
+) -> None:
+    """A payout that came back agrees when its event is reversed, or never was."""
+    if transfer.state == TransferState.FAILED or is_reversed:
+        result.matched += 1
+        result.count(line.amount)
+        return
+    result.findings.append(_found(DifferenceKind.RETURNED, day, line, transfer))
+
+
+def _compare_fee(
+    result: _Comparison,
+    day: datetime.date,
+    line: BillLine,
+    transfer: BankTransfer | None,
+    fee_rate: Decimal,
+) -> None:
+    if line.kind is not BillLineKind.PAYMENT:
+        expected = Money.zero()
+    else:
+        expected = Money.rounded(line.amount.amount * fee_rate, rounding=Rounding.HALF_UP)
+    if line.fee != expected:
+        found = _found(
+            DifferenceKind.FEE,
+            day,
+            line,
+            transfer,
+            bank_amount=line.fee,
+            our_amount=expected,
+        )
+        result.findings.append(found)
+
+
+def _is_of_kind(line: BillLine, transfer: BankTransfer) -> bool:
+    is_refund = transfer.channel == TransferChannel.ALIPAY_REFUND
+    match line.kind:
+        case BillLineKind.PAYMENT:
+            return transfer.direction == TransferDirection.DEBIT
+        case BillLineKind.REFUND:
+            return is_refund
+        case BillLineKind.PAYOUT | BillLineKind.RETURN:
+            return transfer.direction == TransferDirection.PAYOUT and not is_refund
+        case _:
+            return False
+
+
+def _found(
+    kind: DifferenceKind,
+    day: datetime.date,
+    line: BillLine | None,
+    transfer: BankTransfer | None,
+    *,
+    bank_amount: Money | None = None,
+    our_amount: Money | None = None,
+) -> Finding:
+    if bank_amount is None and line is not None:
+        bank_amount = line.amount
+    if our_amount is None and transfer is not None:
+        our_amount = transfer.amount
+    return Finding(
+        kind=kind,
+        on_date=day,
+        reference=line.reference if line else str(transfer.public_id if transfer else ""),
+        bank_reference=line.bank_reference if line else "",
+        bank_amount=bank_amount,
+        our_amount=our_amount,
+        transfer=transfer,
+        bank_side=line.raw if line else {},
+        our_side=our_side_of(transfer) if transfer else {},
+    )
