@@ -10,6 +10,8 @@ import datetime
 import uuid
 from collections.abc import Callable, Sequence
 
+from django.utils.translation import gettext as _
+
 from loans.engine.events import Disbursed, Event
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.servicing import replay
@@ -25,6 +27,7 @@ from loans.models import (
 from loans.selectors.servicing import events_of, terms_of
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
+from zhixin.shared.errors import DomainError
 from zhixin.shared.jobs import enqueue_after_commit
 from zhixin.shared.money import Money
 
@@ -45,6 +48,10 @@ PROJECTED_FIELDS = (
 EventMaker = Callable[[str, int], Event]
 
 
+class UnableToRecordEventError(DomainError):
+    """The event would find nothing to change, such as a plan on a loan that is paid."""
+
+
 def record_event(
     *,
     loan: Loan,
@@ -60,6 +67,7 @@ def record_event(
 
     The event may take effect before `business_date`; the fold puts it where it belongs and
     the journal receives the difference on `business_date`. `loan` is as it was read under its lock.
+    Raises UnableToRecordEventError for an event that would change nothing.
     """
     event_id = uuid.uuid4()
     known = events_of(loan)
@@ -82,7 +90,7 @@ def record_event(
     if isinstance(event, Disbursed):
         loan.disbursed_on = event.effective_date
         loan.save(update_fields=["disbursed_on"])
-    refresh_loan(
+    state = refresh_loan(
         loan=loan,
         as_of=business_date,
         event=row,
@@ -91,6 +99,8 @@ def record_event(
         actor=actor,
         at=at,
     )
+    if event.event_id in state.without_effect:
+        raise UnableToRecordEventError(_("Nothing is left on this loan that this would change."))
     return row
 
 
