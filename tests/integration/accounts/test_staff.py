@@ -72,6 +72,8 @@ def test_sync_roles_sets_exactly_what_the_code_names_and_names_what_is_missing()
         "Collector",
         "Content editor",
         "Auditor",
+        "Servicer",
+        "Servicing lead",
     }
     assert "Auditor" in out.getvalue()
 
