@@ -186,7 +186,7 @@ def collect_due(*, business_date: datetime.date, actor: Actor, clock: Clock, rep
 
 def _unpaid_by(day: datetime.date) -> QuerySet[Loan]:
     return Loan.objects.open().filter(
-        installments__due_date__lte=day, installments__paid_on__isnull=True
+        installments__payable_through__lte=day, installments__paid_on__isnull=True
     )
 
 

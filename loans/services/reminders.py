@@ -9,11 +9,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.engine.contact_rules import ContactPurpose
+from accounts.models import MessageState
 from accounts.services.messages import queue_message
-from loans.models import Installment, Loan
+from loans.models import AutopayNotice, Installment, Loan
 from loans.models.loan import OPEN_STATUSES
 from zhixin.shared.actor import Actor
 
@@ -47,9 +48,19 @@ def _upcoming(business_date: datetime.date) -> QuerySet[Installment]:
         Installment.objects.filter(
             payable_through__in=dates, paid_on__isnull=True, loan__status__in=OPEN_STATUSES
         )
+        .exclude(Exists(_announced_by_autopay()))
         .select_related("loan__borrower", "loan__agreement")
         .order_by("pk")
     )
+
+
+def _announced_by_autopay() -> QuerySet[AutopayNotice]:
+    """Return the notices of an installment that autopay will collect: they remind enough."""
+    return AutopayNotice.objects.filter(
+        mandate__loan=OuterRef("loan"),
+        mandate__end__isnull=True,
+        installment_number=OuterRef("number"),
+    ).exclude(message__state__in=[MessageState.FAILED, MessageState.REFUSED])
 
 
 def _late(business_date: datetime.date) -> QuerySet[Loan]:
