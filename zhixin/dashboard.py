@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from accounts.models import IncomeProof
 from collections_app.models import Case
 from loans.engine.lifecycle import ApplicationState
-from loans.models import BankTransfer, LoanApplication
+from loans.models import BankDifference, BankTransfer, LoanApplication
 from loans.selectors.business_day import business_date
 
 
@@ -54,6 +54,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
                 _("Transfers without the bank's word"),
                 BankTransfer.objects.unsettled().count,
                 "admin:loans_banktransfer_changelist",
+            ),
+            (
+                "loans.resolve_difference",
+                _("Differences with the bank"),
+                BankDifference.objects.waiting().count,
+                "admin:loans_bank_differences",
             ),
         )
         if request.user.has_perm(permission)
@@ -153,6 +159,18 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "mark_email_read",
                 "admin:loans_banknotice_changelist",
                 "loans.view_banknotice",
+            ),
+            (
+                gettext_noop("Days compared with the bank"),
+                "event_available",
+                "admin:loans_bank_days",
+                "loans.view_bankdifference",
+            ),
+            (
+                gettext_noop("Differences with the bank"),
+                "compare_arrows",
+                "admin:loans_bank_differences",
+                "loans.view_bankdifference",
             ),
             (
                 gettext_noop("Money commands"),

@@ -122,16 +122,21 @@ def word_of(answer: BankAnswer) -> BankWord:
         bank_reference=answer.bank_reference,
         failure_code=answer.reason_code,
         value_date=answer.value_date,
-        body={
-            "source": "answer",
-            "state": answer.state.value,
-            "amount": str(answer.amount),
-            "bank_reference": answer.bank_reference,
-            "value_date": str(answer.value_date or ""),
-            "reason_code": answer.reason_code,
-            "reason": answer.reason,
-        },
+        body=body_of(answer),
     )
+
+
+def body_of(answer: BankAnswer) -> dict[str, str]:
+    """Return an answer as it is kept and shown to people."""
+    return {
+        "source": "answer",
+        "state": answer.state.value,
+        "amount": str(answer.amount),
+        "bank_reference": answer.bank_reference,
+        "value_date": str(answer.value_date or ""),
+        "reason_code": answer.reason_code,
+        "reason": answer.reason,
+    }
 
 
 def word_of_notice(data: BankNoticeData) -> BankWord:

@@ -37,6 +37,7 @@ _CORRECTIONS = frozenset(
         "loans.waive_amounts",
         "loans.move_due_date",
         "loans.handle_dispute",
+        "loans.resolve_difference",
     }
 )
 
