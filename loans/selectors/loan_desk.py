@@ -123,7 +123,10 @@ def figures(before: LoanState, after: LoanState) -> tuple[FigureRow, ...]:
         FigureRow(
             label=_("Days late"), before=str(before.days_past_due), after=str(after.days_past_due)
         ),
-        FigureRow(label=_("Next due"), before=_next_due(before), after=_next_due(after)),
+        FigureRow(label=_("Next due"), before=_next_day(before), after=_next_day(after)),
+        FigureRow(
+            label=_("Next amount due"), before=_next_amount(before), after=_next_amount(after)
+        ),
         FigureRow(label=_("Credit"), before=_credit(before), after=_credit(after)),
         FigureRow(
             label=_("Status"),
@@ -149,10 +152,12 @@ def _owed(before: Buckets, after: Buckets) -> tuple[FigureRow, ...]:
     return (*parts, whole)
 
 
-def _next_due(state: LoanState) -> str:
-    if state.next_due is None:
-        return NO_VALUE
-    return f"{plain_date(state.next_due.date)} · {money(state.next_due.amount)}"
+def _next_day(state: LoanState) -> str:
+    return NO_VALUE if state.next_due is None else plain_date(state.next_due.date)
+
+
+def _next_amount(state: LoanState) -> str:
+    return NO_VALUE if state.next_due is None else money(state.next_due.amount)
 
 
 def _credit(state: LoanState) -> str:
