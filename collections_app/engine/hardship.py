@@ -80,7 +80,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedInstallment:
-    """One payment of an offered plan."""
+    """One payment of an offered plan; `number` goes on from the loan's, so each is named once."""
 
     number: int
     due_date: dt.date
@@ -339,18 +339,13 @@ def planned(
 ) -> tuple[PlannedInstallment, ...]:
     """Return every payment of the plan `change`, as it is when nothing else happens."""
     state = replay(terms, (*events, change), change.effective_date)
-    return tuple(
-        _planned(row, number)
-        for number, row in enumerate(
-            (row for row in state.installments if row.outstanding.total), start=1
-        )
-    )
+    return tuple(_planned(row) for row in state.installments if row.outstanding.total)
 
 
-def _planned(row: InstallmentState, number: int) -> PlannedInstallment:
+def _planned(row: InstallmentState) -> PlannedInstallment:
     owed = row.outstanding
     return PlannedInstallment(
-        number=number,
+        number=row.number,
         due_date=row.due_date,
         principal=owed.principal,
         interest=owed.interest,

@@ -143,11 +143,24 @@ def _penalty_by_day(row: InstallmentState) -> Lines:
 def interest_lines(_: LoanState, row: InstallmentState) -> Lines:
     """Return the installment's interest: its days, and what an earlier plan left."""
     own = (row.due.interest - row.carried_interest).amount
-    lines = _closed([interest_line(row, span) for span in row.interest_spans], own, row.number)
+    spans = _joined(row.interest_spans)
+    lines = _closed([interest_line(row, span) for span in spans], own, row.number)
     return [
         *(_rest_of_flat(line) if _is_rest(line) else line for line in lines),
         *carried(row.carried_interest, "interest", row.plan_event, row.number),
     ]
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans with those made one that only the date of the state parts."""
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        if last and (last.end, last.base_cents) == (span.start, span.base_cents):
+            joined[-1] = last._replace(end=span.end, units=last.units + span.units)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _is_rest(line: Line) -> bool:

@@ -153,6 +153,22 @@ def in_words(
     )
 
 
+def on_its_way(amount: Money) -> tuple[WhyLine, ...]:
+    """Return the line of payments whose outcome is not known yet; none for 0.00."""
+    if not amount:
+        return ()
+    line = WhyLine(
+        label=_("Your payment on its way"),
+        formula="",
+        amount=-amount,
+        exact=-amount.amount,
+        rule="ON_ITS_WAY",
+        period="",
+        event="",
+    )
+    return (line,)
+
+
 def _line(line: Line, event: Event | None) -> WhyLine:
     settled = _settled(line.amount)
     return WhyLine(
@@ -190,7 +206,10 @@ def _formula(line: Line, *, settled: bool) -> str:
 
 
 def _yuan(amount: Decimal, places: int = 8) -> str:
-    return f"{MINUS if amount < 0 else ''}¥{abs(amount):,.{places}f}"
+    """Return the amount with `places` decimals, but with no zeros after the second."""
+    whole, _point, decimals = f"{abs(amount):,.{places}f}".partition(".")
+    decimals = decimals[:2] + decimals[2:].rstrip("0")
+    return f"{MINUS if amount < 0 else ''}¥{whole}.{decimals}"
 
 
 def _days(days: int) -> str:

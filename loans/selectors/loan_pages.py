@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -23,10 +24,11 @@ from loans.engine.events import (
     Waived,
 )
 from loans.engine.lifecycle import LoanStatus
-from loans.engine.state import Buckets, InstallmentState, LoanState
+from loans.engine.state import Buckets, InstallmentState, Line, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import OPEN_STATUSES, PLAN_CHANGE_LABELS
-from loans.selectors.explanations import WhyLine, why
+from loans.models.transfer import TransferPurpose
+from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.repayments import in_flight_transfers, what_is_due
 from loans.selectors.servicing import engine_event, loan_state
 from zhixin.shared.charts import (
@@ -48,22 +50,30 @@ STATUS_TONES = {
 }
 SOON_DAYS = 3
 NO_INTEREST = Decimal(0)
+# What of an installment does not grow by the day; the rest is told by its days.
+_NOT_BY_DAY = ("installment_principal", "installment_fees")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoanCard:
-    """A loan in a list: what is due next, or that nothing is."""
+    """A loan in a list: what is late or due next, less what is on its way."""
 
     loan: Loan
     status_label: str
     status_tone: str
     ring: ProgressRing
     is_open: bool
+    late: Money
+    next_payment: Money
+    is_covered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRow:
-    """An installment as the schedule shows it."""
+    """An installment as the schedule shows it; `why` are the lines of `total`.
+
+    `left` is what is still to pay of an installment on which something was paid, else None.
+    """
 
     number: int
     due_date: datetime.date
@@ -76,11 +86,13 @@ class ScheduleRow:
     status_label: str
     status_tone: str
     why: tuple[WhyLine, ...]
+    left: Money | None
+    left_why: tuple[WhyLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """Something that happened to the loan."""
+    """Something that happened to the loan; `why` says where a payment of `amount` went."""
 
     title: str
     when: datetime.date
@@ -88,6 +100,8 @@ class HistoryEntry:
     tone: str
     icon: str
     receipt: BankTransfer | None
+    amount: Money
+    why: tuple[WhyLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +118,8 @@ class LoanPage:
     """Everything that a loan's own page shows on a business date.
 
     `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
+    `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
+    number's lines have its name and `_why`.
     """
 
     loan: Loan
@@ -116,6 +132,7 @@ class LoanPage:
     payoff_to_pay: Money
     due_date: datetime.date | None
     is_soon: bool
+    late_cost: Money
     penalty_tomorrow: Money
     ring: ProgressRing
     chart: StackedBarChart
@@ -127,8 +144,11 @@ class LoanPage:
     plan: PlanInForce | None
     rate_today: Decimal
     in_flight: tuple[BankTransfer, ...]
+    to_pay_why: tuple[WhyLine, ...]
     payoff_why: tuple[WhyLine, ...]
-    penalty_why: tuple[WhyLine, ...]
+    late_cost_why: tuple[WhyLine, ...]
+    tomorrow_why: tuple[WhyLine, ...]
+    credit_why: tuple[WhyLine, ...]
     is_open: bool
 
 
@@ -139,12 +159,23 @@ def loan_cards(borrower: User) -> list[LoanCard]:
         .select_related("agreement__application__product_version__product")
         .order_by("-created_at")
     )
-    cards = [_card(loan) for loan in loans]
+    held = _held_by_loan(borrower)
+    cards = [_card(loan, held.get(loan.pk, Money.zero())) for loan in loans]
     far = datetime.date.max
     return sorted(cards, key=lambda card: (not card.is_open, card.loan.next_due_date or far))
 
 
-def _card(loan: Loan) -> LoanCard:
+def _held_by_loan(borrower: User) -> dict[int, Money]:
+    """Return the sum of each loan's repayments whose outcome is not known yet."""
+    waiting = BankTransfer.objects.unsettled().filter(
+        loan__borrower=borrower, purpose=TransferPurpose.REPAYMENT
+    )
+    sums = waiting.order_by().values("loan").annotate(held=Sum("amount"))
+    return dict(sums.values_list("loan", "held"))
+
+
+def _card(loan: Loan, held: Money) -> LoanCard:
+    due: Money = loan.overdue_amount or loan.next_due_amount or Money.zero()
     return LoanCard(
         loan=loan,
         status_label=loan.get_status_display(),
@@ -153,6 +184,9 @@ def _card(loan: Loan) -> LoanCard:
         if loan.status != LoanStatus.PENDING
         else draw_progress(done=Money.zero(), whole=loan.principal),
         is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
+        late=_less(loan.overdue_amount, held),
+        next_payment=_less(loan.next_due_amount or Money.zero(), held),
+        is_covered=bool(held) and held >= due,
     )
 
 
@@ -166,7 +200,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     plan = _plan_in_force(events, as_of)
     in_flight = in_flight_transfers(loan)
-    on_its_way = total(transfer.amount for transfer in in_flight)
+    held = total(transfer.amount for transfer in in_flight)
     merchant = loan.agreement.application.merchant
     return LoanPage(
         loan=loan,
@@ -175,23 +209,30 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         status_label=str(loan.get_status_display()),
         status_tone=STATUS_TONES[state.status],
         due_amount=due_amount,
-        to_pay=_less(due_amount, on_its_way),
-        payoff_to_pay=_less(state.payoff_amount, on_its_way),
+        to_pay=_less(due_amount, held),
+        payoff_to_pay=_less(state.payoff_amount, held),
         due_date=due_date,
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
+        late_cost=state.penalty_accrued - state.totals.waived.penalty,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
         ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
         chart=draw_installments([_bar(*pair) for pair in parts]),
         rows=tuple(_row(state, *pair, as_of) for pair in parts),
         totals=_sum(own),
         with_penalty=any(part.penalty for part in own),
-        history=tuple(_history(events, paid_to=merchant.name if merchant else "")),
+        history=tuple(_history(state, events, paid_to=merchant.name if merchant else "")),
         merchant_name=merchant.name if merchant else "",
         plan=plan,
         rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
         in_flight=tuple(in_flight),
+        to_pay_why=(
+            *why(state, "due_now" if state.due_now.total else "next_due"),
+            *on_its_way(min(held, due_amount)),
+        ),
         payoff_why=why(state, "payoff_amount"),
-        penalty_why=why(state, "penalty_accrued"),
+        late_cost_why=_late_cost_lines(state),
+        tomorrow_why=why(state, "penalty_per_day"),
+        credit_why=why(state, "overpaid" if state.overpaid else "prepaid"),
         is_open=state.status in OPEN_STATUSES,
     )
 
@@ -246,10 +287,30 @@ def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
     )
 
 
+def _late_cost_lines(state: LoanState) -> tuple[WhyLine, ...]:
+    lines = [*state.explain("penalty_accrued"), *_taken_off(state.explain("totals.waived.penalty"))]
+    return in_words(lines, events=state.events)
+
+
+def _row_lines(state: LoanState, installment: InstallmentState) -> tuple[WhyLine, ...]:
+    """Return what the installment asks, its interest and late charge by days."""
+    key = f"installment.{installment.number}."
+    lines = [line for line in state.explain(f"{key}total") if line.text_key in _NOT_BY_DAY]
+    for name in ("interest", "penalty"):
+        lines += state.explain(key + name)
+    for name in ("waived", "moved"):
+        lines += _taken_off(state.explain(key + name))
+    return in_words(lines, events=state.events)
+
+
+def _taken_off(lines: Iterable[Line]) -> list[Line]:
+    return [replace(line, amount=-line.amount) for line in lines]
+
+
 def _row(
     state: LoanState, installment: InstallmentState, own: Buckets, as_of: datetime.date
 ) -> ScheduleRow:
-    whole = own.interest == installment.interest
+    partly = bool(installment.paid.total and installment.billed)
     row_state, label, tone = _row_state(installment, as_of)
     return ScheduleRow(
         number=installment.number,
@@ -262,7 +323,9 @@ def _row(
         state=row_state,
         status_label=label,
         status_tone=tone,
-        why=why(state, f"installment.{installment.number}.interest") if whole else (),
+        why=_row_lines(state, installment),
+        left=installment.outstanding.total if partly else None,
+        left_why=why(state, f"installment.{installment.number}.outstanding") if partly else (),
     )
 
 
@@ -311,7 +374,7 @@ def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInFor
     )
 
 
-def _history(rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
+def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
     entries = [
         HistoryEntry(
             title=title,
@@ -320,9 +383,12 @@ def _history(rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
             tone=tone,
             icon=icon,
             receipt=row.transfer if row.kind == Repaid.kind else None,
+            amount=getattr(event, "amount", Money.zero()),
+            why=why(state, f"repayment.{event.event_id}"),
         )
         for row in rows
-        for title, text, tone, icon in [_tell(engine_event(row), row, paid_to)]
+        for event in [engine_event(row)]
+        for title, text, tone, icon in [_tell(event, row, paid_to)]
     ]
     return entries[::-1]
 

@@ -62,7 +62,7 @@ def loan_with_history(payments: int) -> Loan:
 @pytest.mark.parametrize(
     ("path", "queries"),
     [
-        ("/loans/", 3),
+        ("/loans/", 4),
         ("/loans/{loan}/", 5),
         ("/loans/{loan}/pay/", 7),
         ("/help/", 2),
@@ -166,5 +166,5 @@ def test_the_list_of_loans_does_not_grow_with_them(
             borrower=loan.borrower, loan_terms=terms(method=Method.EQUAL_PRINCIPAL, count=6)
         )
     client = signed_in(loan)
-    with django_assert_num_queries(SESSION_AND_USER + 3):
+    with django_assert_num_queries(SESSION_AND_USER + 4):
         assert client.get("/loans/").status_code == 200
