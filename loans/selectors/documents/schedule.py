@@ -121,16 +121,17 @@ class _Shape:
         return (
             money(asked.principal),
             money(asked.interest),
-            *([_or_nothing(asked.fees)] if self.with_fees else []),
-            *([_or_nothing(asked.penalty)] if self.with_penalty else []),
+            *([_some(asked.fees, rows)] if self.with_fees else []),
+            *([_some(asked.penalty, rows)] if self.with_penalty else []),
             money(asked.total),
             money(total(row.paid.total for row in rows)),
             money(total(row.outstanding.total for row in rows)),
         )
 
 
-def _or_nothing(amount: Money) -> str:
-    return money(amount) if amount else ""
+def _some(amount: Money, rows: Sequence[InstallmentState]) -> str:
+    """Return nothing for the zero of one installment; sums are always written."""
+    return money(amount) if amount or len(rows) > 1 else ""
 
 
 def schedule_table(state: LoanState) -> Table:
