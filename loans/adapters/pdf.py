@@ -267,7 +267,7 @@ def _section(section: Section) -> list[Flowable]:
 
 def _block(block: Block) -> list[Flowable]:
     if isinstance(block, Facts):
-        return [_facts(block), Spacer(1, 5)]
+        return [Spacer(1, 3), _facts(block), Spacer(1, 5)]
     if isinstance(block, Table):
         return [_table(block), Spacer(1, 5)]
     return _text(block)

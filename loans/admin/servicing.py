@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from loans.admin import loan_desk
+from loans.admin.documents import documents
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import (
     BankNotice,
@@ -161,7 +162,10 @@ class LoanAdmin(ReadOnlyModelAdmin):
     ordering = ("-days_past_due", "next_due_date", "pk")
     list_select_related = ("agreement", "borrower__profile")
     fieldsets = (
-        (None, {"fields": ("number", "borrower_name", "status", "stands_as_of", "desk")}),
+        (
+            None,
+            {"fields": ("number", "borrower_name", "status", "stands_as_of", documents, "desk")},
+        ),
         (
             _("Contract"),
             {
@@ -201,6 +205,7 @@ class LoanAdmin(ReadOnlyModelAdmin):
         "number",
         "borrower_name",
         "stands_as_of",
+        documents,
         "shown_principal",
         "shown_rate",
         "shown_outstanding",
