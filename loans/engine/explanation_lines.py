@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR
-from loans.engine.events import Reversed
+from loans.engine.events import Reversed, effective_order
 from loans.engine.schedule import Amortization
 from loans.engine.state import (
     Buckets,
@@ -313,19 +313,25 @@ def lent(state: LoanState, sign: int = 1) -> Lines:
 def outstanding(state: LoanState, name: str) -> Lines:
     """Return what closes the loan today: billed, to come, accrued, less money paid ahead."""
     lines = due_now(state, name)
-    running = state.running
     if state.unbilled.principal and name in {"principal", "total"}:
-        spans = running.interest_spans if running is not None else ()
         lines += part(
             state.unbilled.principal,
             "UNBILLED_PRINCIPAL",
             "principal_not_due_yet",
-            event_id=spans[-1].event_id if spans else state.plan_events[-1],
+            event_id=_latest_on_principal(state),
         )
     for each in buckets_of(name):
         if each != "principal":
             lines += unbilled(state, each)
     return lines + _held_against(state, name)
+
+
+def _latest_on_principal(state: LoanState) -> str:
+    """Return the event that last changed the principal to come, beside the schedule."""
+    changed = {state.plan_events[-1], *(early.event_id for early in state.early)}
+    changed |= {refund.event_id for refund in state.refunds if refund.of is None}
+    found = (event for event in state.events if event.event_id in changed)
+    return max(found, key=effective_order).event_id
 
 
 def _held_against(state: LoanState, name: str) -> Lines:

@@ -79,6 +79,16 @@ def test_a_case_alone_is_answered_alone() -> None:
     ]
 
 
+def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
+    case = replay_case() | {"explain": ["installment.1.principal", "due_now", "due_now"]}
+    answer: Any = answer_replay(case)
+    assert answer["explained"] == {"installment.1.principal": "788.49", "due_now": "0.00"}
+    assert [(line["of"], line["amount"], line["rule"]) for line in answer["lines"]] == [
+        ("installment.1.principal", "888.49", "LEVEL_INSTALLMENT"),
+        ("installment.1.principal", "-100.00", "LESS_INTEREST"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("case", "message"),
     [
@@ -100,6 +110,12 @@ def test_a_case_alone_is_answered_alone() -> None:
         ({"id": "one"}, "case one: terms: is missing"),
         ({"terms": TERMS}, "case 1: id: is missing"),
         (replay_case() | {"event": []}, "case one: event: is an unknown key"),
+        (replay_case() | {"explain": "due_now"}, "case one: explain: 'due_now' is not a list"),
+        (replay_case() | {"explain": [7]}, "case one: explain[0]: 7 is not a text"),
+        (
+            replay_case() | {"explain": ["due_now", "installment.12.payed"]},
+            "'installment.12.payed' is no number of this loan. Write one of installment.12.paid, ",
+        ),
         (with_event(date="2024-02-01"), "case one: events[0].amount: is missing"),
         (with_event(date="2024-02-01", amount="-1"), "case one: events[0].amount: -1.00 is not"),
         (with_event(date="2023-02-01", amount="1"), "case one: event.date: 'a' counts from"),
@@ -107,6 +123,10 @@ def test_a_case_alone_is_answered_alone() -> None:
         ({"cases": [replay_case(), 3]}, "case 2: is not an object"),
         ({"cases": 3}, "input: cases: is not a list"),
         ("[1", "input: is not JSON at line 1"),
+        (
+            replay_case(fees={"installment_rate": "9" * 30}),
+            "case one: terms.fees: make a cost too large to be stated. Write smaller fees.",
+        ),
         (" \n", 'input: is empty. Write {"cases": [...]}.'),
         ([replay_case()], 'input: is a list. Write {"cases": [...]}.'),
         ('{"id": "one", "terms": %s}' % ("9" * 5000), "input: holds a number of too many digits"),

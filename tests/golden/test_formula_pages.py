@@ -1,7 +1,8 @@
 """The worked tables of docs/formulas are true.
 
 A fenced block `json replay` or `json annualized_cost` holds a case; the table after it holds either
-columns of installments (first column `number`) or pairs of key and value.
+columns of installments (first column `number`), lines of explanation (first column `of`), or
+pairs of key and value.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def test_every_formula_has_a_worked_table() -> None:
     assert pages == {
         "allocation",
         "annualized_cost",
+        "explanation",
         "payoff",
         "penalty",
         "plan_change",
@@ -60,6 +62,13 @@ def test_worked_table(command: str, case: dict[str, Any], table: str) -> None:
     header, *rows = cells(table)
     if header == ["key", "value"]:
         assert [[key, value(answer, key)] for key, _ in rows] == rows
+        return
+    if header[0] == "of":
+        lines = [
+            ["" if line[key] is None else str(line[key]) for key in header]
+            for line in answer["lines"]
+        ]
+        assert lines == rows
         return
     by_number = {str(row["number"]): row for row in answer["installments"]}
     assert [[str(by_number[row[0]][column]) for column in header] for row in rows] == rows
