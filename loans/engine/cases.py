@@ -17,6 +17,7 @@ from loans.engine.annualized_cost import (
     AmbiguousAnnualizedCostError,
     CashFlow,
     CostMethod,
+    CostSummary,
     NoAnnualizedCostError,
     annualized_cost,
     cost_of,
@@ -83,7 +84,7 @@ def answer_replay(case: object) -> Answer:
         dates = [event.effective_date for event in events]
         as_of = max(dates, default=terms.disbursement_date)
     state = replay(terms, events, as_of)
-    cost = cost_of(terms)
+    cost = _cost_of(reader, terms)
     keys = (*main_keys(state), _SIGNED_COST) if asked is None else asked
     lines = _lines_of(reader, terms, state, keys)
     return {
@@ -176,6 +177,13 @@ def _answer(case: object, number: int, answer_case: Callable[[object], Answer]) 
     except InvalidInputError as error:
         message = " ".join(str(error).lstrip(": ").split())
         raise InvalidCaseError(f"case {name}: {message}") from None
+
+
+def _cost_of(reader: Reader, terms: LoanTerms) -> CostSummary:
+    try:
+        return cost_of(terms)
+    except NoAnnualizedCostError:
+        reader.fail("terms.fees", "make a cost too large to be stated", "Write smaller fees")
 
 
 def _skip_remarks(reader: Reader) -> None:
