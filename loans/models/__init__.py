@@ -6,6 +6,7 @@ transfer (money over the bank) and business_day (the night) stand beside them.
 
 from loans.models.agreement import Agreement, CostSheet, CostSheetConfirmation
 from loans.models.application import ApplicationStatusChange, LoanApplication
+from loans.models.approval import CorrectionDecision, ProposedCorrection
 from loans.models.autopay import AutopayDebit, AutopayEnd, AutopayMandate, AutopayNotice
 from loans.models.books import BooksDifference
 from loans.models.business_day import BusinessDay, NightStepRun
@@ -30,6 +31,7 @@ __all__ = [
     "BankTransfer",
     "BooksDifference",
     "BusinessDay",
+    "CorrectionDecision",
     "CostSheet",
     "CostSheetConfirmation",
     "DifferenceStep",
@@ -45,6 +47,7 @@ __all__ = [
     "Posting",
     "Product",
     "ProductVersion",
+    "ProposedCorrection",
     "ReceivedMoney",
     "SettlementCertificate",
 ]

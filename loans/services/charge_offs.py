@@ -20,6 +20,10 @@ from loans.services.corrections import (
     correct,
 )
 from loans.services.servicing import EventMaker
+from zhixin.shared.money import Money
+
+# From this much outstanding on a second person confirms.
+OUTSTANDING_FOR_TWO = Money.parse("20000")
 
 
 class UnableToChargeOffError(UnableToCorrectError):
@@ -54,6 +58,10 @@ class ChargeOff(Correction):
             )
 
         return make_event
+
+    def needs_second(self, case: LoanCase) -> bool:
+        """Return whether so much is written off that two have to agree."""
+        return case.state.outstanding.total >= OUTSTANDING_FOR_TWO
 
 
 def charge_off(*, loan_id: int, **how: Unpack[Manner]) -> LoanEvent:

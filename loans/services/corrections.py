@@ -48,10 +48,15 @@ class LoanChangedError(UnableToCorrectError):
     """The loan is no longer as the author of the correction saw it."""
 
 
+class SecondPersonNeededError(UnableToCorrectError):
+    """The correction is too large for one person; it has to be proposed."""
+
+
 class Manner(TypedDict):
     """How a correction is ordered: by whom, why, under which key, when.
 
     `seen` is what `seen_of` gave when the author looked; None (or none) corrects whatever is there.
+    `second` is the other person who has confirmed it.
     """
 
     actor: Actor
@@ -60,6 +65,7 @@ class Manner(TypedDict):
     business_date: datetime.date
     at: datetime.datetime
     seen: NotRequired[str | None]
+    second: NotRequired[Actor | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,11 @@ class Correction(ABC):
     def event_maker(self, case: LoanCase) -> EventMaker:
         """Return what makes the event; raise `error` when the loan does not allow it."""
 
+    def needs_second(self, case: LoanCase) -> bool:
+        """Return whether a second person has to confirm it."""
+        del case
+        return False
+
     def keep(self, row: LoanEvent) -> None:
         """Write what belongs beside the recorded event."""
         del row
@@ -109,8 +120,9 @@ class Preview:
 def correct(*, loan_id: int, correction: Correction, **how: Unpack[Manner]) -> LoanEvent:
     """Record the event of `correction` once per key; the same again returns the first event.
 
-    Raises the correction's own error, LoanChangedError when the loan is not as it was `seen`, and
-    KeyReusedError when the key was used for something else.
+    Raises the correction's own error, LoanChangedError when the loan is not as it was `seen`,
+    SecondPersonNeededError when it is too large for one person, and KeyReusedError when the key was
+    used for something else.
     """
     loan = Loan.objects.for_update().select_related("agreement").get(pk=loan_id)
     command, new = claim_correction(loan=loan, correction=correction, **how)
@@ -119,6 +131,7 @@ def correct(*, loan_id: int, correction: Correction, **how: Unpack[Manner]) -> L
     case = case_of(loan, business_date=how["business_date"])
     make_event = correction.event_maker(case)
     fold_after(case, correction, make_event)
+    _check_second(case, correction, author=how["actor"], second=how.get("second"))
     row = record_event(
         loan=loan,
         make_event=make_event,
@@ -161,6 +174,15 @@ def claim_correction(
             _("This loan has changed since you looked at it. Look at the new figures first.")
         )
     return command, new
+
+
+def _check_second(
+    case: LoanCase, correction: Correction, *, author: Actor, second: Actor | None
+) -> None:
+    if not correction.needs_second(case):
+        return
+    if second is None or second.user_id is None or second.user_id == author.user_id:
+        raise SecondPersonNeededError(_("This needs a second person who confirms it."))
 
 
 def seen_of(loan: Loan) -> str:

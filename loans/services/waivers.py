@@ -21,6 +21,8 @@ from loans.services.corrections import (
 from loans.services.servicing import EventMaker
 from zhixin.shared.money import Money
 
+# From this much principal on a second person confirms.
+PRINCIPAL_FOR_TWO = Money.parse("1000")
 BUCKET_NAMES = ("principal", "interest", "fees", "penalty")
 
 
@@ -60,6 +62,11 @@ class Waiver(Correction):
             )
 
         return make_event
+
+    def needs_second(self, case: LoanCase) -> bool:
+        """Return whether so much principal is given up that two have to agree."""
+        del case
+        return self.amounts.principal >= PRINCIPAL_FOR_TWO
 
     def _check_bucket(self, name: str, case: LoanCase) -> None:
         amount: Money = getattr(self.amounts, name)
