@@ -58,14 +58,7 @@ def cashier_address(client: BankClient, transfer: BankTransfer, *, title: str) -
 def send(client: BankClient, order: TransferOrder) -> BankAnswer:
     """Send an order to the bank; sending it again is safe, the bank knows its reference."""
     if order.payment_reference:
-        return client.send_refund(
-            RefundOrder(
-                client_reference=order.reference,
-                payment_reference=order.payment_reference,
-                amount=order.amount,
-                title=order.purpose,
-            )
-        )
+        return _send_refund(client, order)
     if order.direction == TransferDirection.PAYOUT:
         return client.send_payout(
             PayoutOrder(
@@ -85,6 +78,21 @@ def send(client: BankClient, order: TransferOrder) -> BankAnswer:
             title=order.purpose,
         )
     )
+
+
+def _send_refund(client: BankClient, order: TransferOrder) -> BankAnswer:
+    """Order a refund and ask at once what became of it: the answer to the order does not say."""
+    answer = client.send_refund(
+        RefundOrder(
+            client_reference=order.reference,
+            payment_reference=order.payment_reference,
+            amount=order.amount,
+            title=order.purpose,
+        )
+    )
+    if answer.state != BankState.ACCEPTED:
+        return answer
+    return client.query_refund(order.reference, payment_reference=order.payment_reference)
 
 
 def ask(client: BankClient, transfer: BankTransfer) -> BankAnswer:

@@ -22,14 +22,17 @@ def open_cashiers(loan: Loan, *, except_key: str = "") -> list[BankTransfer]:
 
 
 def payment_to_refund(loan: Loan, amount: Money) -> BankTransfer | None:
-    """Return the newest payment at the cashier of which `amount` can still go back, or None."""
+    """Return the newest payment at the cashier of which `amount` can still go back, or None.
+
+    One whose refund the bank has refused once is left out: the money goes to the card then.
+    """
     payments = BankTransfer.objects.filter(
         loan=loan,
         channel__in=CASHIER_CHANNELS,
         purpose=TransferPurpose.REPAYMENT,
         state=TransferState.SUCCEEDED,
         amount__gte=amount,
-    )
+    ).exclude(refunds__state=TransferState.FAILED)
     return next(
         (payment for payment in payments.order_by("-pk") if amount <= refundable(payment)), None
     )

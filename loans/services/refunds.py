@@ -18,7 +18,13 @@ from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
-from loans.models.transfer import CommandKind, TransferDirection, TransferPurpose
+from loans.models.transfer import (
+    CommandKind,
+    TransferChannel,
+    TransferDirection,
+    TransferPurpose,
+)
+from loans.selectors.cashier import payment_to_refund
 from loans.selectors.servicing import loan_state
 from loans.services.corrections import (
     Correction,
@@ -139,13 +145,17 @@ def _order(
     *,
     command_id: int | None = None,
 ) -> BankTransfer:
+    # Money that came by Alipay goes back the same way where one payment covers it.
+    payment = payment_to_refund(loan, amount)
     return order_transfer(
         loan=loan,
         direction=TransferDirection.PAYOUT,
         purpose=TransferPurpose.REFUND,
         amount=amount,
-        account_name=account.holder_name,
-        card_number=account.card_number,
+        account_name=account.holder_name if payment is None else "",
+        card_number=account.card_number if payment is None else "",
+        channel=TransferChannel.CARD if payment is None else TransferChannel.ALIPAY_REFUND,
+        refund_of=payment,
         business_date=business_date,
         at=at,
         command_id=command_id,
