@@ -252,7 +252,7 @@ def press_pay_twice(somebody: Person, *, guarded: bool = True) -> None:
     form = somebody.page.locator(f"{FORMS}:has([name=key])")
     if not guarded:
         form.evaluate("form => { form.dataset.repeatable = 'yes'; }")
-    form.locator("button").dblclick()
+    form.locator("button").first.dblclick()
 
 
 def wait_for_receipt(somebody: Person) -> str:
