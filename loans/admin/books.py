@@ -1,11 +1,16 @@
-"""What checks of the books found to differ, and money that came outside the rail: to be read."""
+"""Records around the books, to be read: differences, money outside the rail, what two decided."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from loans.models import BooksDifference, ReceivedMoney
+from loans.models import (
+    BooksDifference,
+    CorrectionDecision,
+    ProposedCorrection,
+    ReceivedMoney,
+)
 from zhixin.shared.admin import ReadOnlyModelAdmin, actor_column
 
 
@@ -31,4 +36,25 @@ class ReceivedMoneyAdmin(ReadOnlyModelAdmin):
     list_filter = ("channel",)
     list_select_related = ("event",)
     search_fields = ("reference", "event__loan__agreement__number")
+    ordering = ("-id",)
+
+
+@admin.register(ProposedCorrection)
+class ProposedCorrectionAdmin(ReadOnlyModelAdmin):
+    """What one person proposed, the newest first."""
+
+    list_display = ("proposed_at", "loan", "kind", "reason", "proposed_by")
+    list_filter = ("kind",)
+    list_select_related = ("loan__agreement", "proposed_by")
+    search_fields = ("loan__agreement__number",)
+    ordering = ("-id",)
+
+
+@admin.register(CorrectionDecision)
+class CorrectionDecisionAdmin(ReadOnlyModelAdmin):
+    """What a second person said."""
+
+    list_display = ("decided_at", "proposal", "is_approved", "proposed_by", "decided_by")
+    list_filter = ("is_approved",)
+    list_select_related = ("proposal", "proposed_by", "decided_by")
     ordering = ("-id",)

@@ -35,15 +35,29 @@ from loans.forms.corrections import (
     ReversalForm,
     WaiverForm,
 )
-from loans.models import BankTransfer, Loan
+from loans.models import BankTransfer, Loan, LoanEvent, ProposedCorrection
 from loans.models.loan import OPEN_STATUSES
 from loans.selectors.business_day import business_date
-from loans.selectors.loan_desk import HistoryRow, figures, history_of, journal_rows
+from loans.selectors.loan_desk import (
+    HistoryRow,
+    figures,
+    history_of,
+    journal_rows,
+    open_proposals,
+)
 from loans.selectors.servicing import events_of, loan_state
+from loans.services.approvals import (
+    approve_correction,
+    correction_of,
+    propose_correction,
+    refuse_correction,
+)
 from loans.services.corrections import (
+    Correction,
     LoanChangedError,
     Manner,
     Preview,
+    SecondPersonNeededError,
     UnableToCorrectError,
     correct,
     preview,
@@ -57,6 +71,7 @@ from zhixin.shared.permissions import staff_required
 from zhixin.shared.templatetags.zhixin import money, plain_date
 
 READ_PERMISSION = "loans.view_loan"
+APPROVE_PERMISSION = "loans.approve_correction"
 # What a look at the desk shows of a person; they see this list in their own pages.
 FIELDS_READ = ("full_name", "loan")
 PURPOSE = gettext_noop("Correcting a loan")
@@ -219,6 +234,7 @@ def urls(wrap: Callable[..., Any]) -> list[URLPattern]:
     return [
         path("desk/<uuid:public_id>/", wrap(desk), name="loans_desk"),
         path("desk/<uuid:public_id>/<slug:name>/", wrap(correction), name="loans_correction"),
+        path("proposals/<uuid:public_id>/", wrap(proposal), name="loans_proposal"),
     ]
 
 
@@ -242,6 +258,9 @@ def desk(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "may_undo": user.has_perm(ACTIONS["reversal"].permission),
         "done": done,
         "refunds": _refunds(case.loan),
+        "proposals": open_proposals(case.loan),
+        "person": user,
+        "may_approve": user.has_perm(APPROVE_PERMISSION),
     }
     return render(request, "admin/loans/desk.html", context)
 
@@ -311,13 +330,72 @@ def _carry_out(
             refund_credit(loan_id=case.loan.pk, amount=wanted.amount, **manner)
             messages.success(request, _("The refund is on its way to the borrower's account."))
             return _to_desk(case.loan)
-        row = correct(loan_id=case.loan.pk, correction=wanted, **manner)
+        done = _correct_or_propose(request, case.loan, wanted, manner)
     except LoanChangedError as error:
         return _preview(request, case, action, form, data, notice=str(error))
     except DomainError as error:
         _add_error(form, error)
         return _show(request, case, action, form)
-    return _to_desk(case.loan, done=str(row.event_id))
+    return _to_desk(case.loan, done=done)
+
+
+def _correct_or_propose(
+    request: HttpRequest, loan: Loan, wanted: Correction, manner: Manner
+) -> str:
+    """Return the id of the event; empty when the correction waits for a second person."""
+    try:
+        return str(correct(loan_id=loan.pk, correction=wanted, **manner).event_id)
+    except (SecondPersonNeededError, LoanEvent.DoesNotExist):
+        # Its key may have been used already: for the proposal of the same form.
+        propose_correction(loan_id=loan.pk, correction=wanted, **manner)
+    messages.warning(
+        request, _("This needs a second person. It waits for them and changes nothing until then.")
+    )
+    return ""
+
+
+@staff_required(APPROVE_PERMISSION)
+@require_http_methods(["GET", "HEAD", "POST"])
+def proposal(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show what another person proposed and what it would change; take the decision."""
+    found = ProposedCorrection.objects.select_related("loan", "proposed_by")
+    proposed = found.filter(public_id=public_id).first()
+    if proposed is None:
+        raise Http404
+    case = _case_for(request, proposed.loan.public_id)
+    notice = ""
+    if request.method == "POST":
+        try:
+            return _decide(request, proposed)
+        except DomainError as error:
+            notice = str(error)
+    context = {**_context(request, case), "proposal": proposed, "notice": notice}
+    try:
+        shown = preview(
+            loan_id=case.loan.pk, correction=correction_of(proposed), business_date=business_date()
+        )
+    except DomainError as error:
+        context["notice"] = notice or str(error)
+    else:
+        context |= _figures(shown)
+    status = 409 if notice else 200
+    return render(request, "admin/loans/desk_proposal.html", context, status=status)
+
+
+def _decide(request: HttpRequest, proposed: ProposedCorrection) -> HttpResponse:
+    approver = signed_in(request).as_actor()
+    if "approve" not in request.POST:
+        refuse_correction(proposal_id=proposed.pk, approver=approver, at=clock.now())
+        messages.info(request, _("Refused. Nothing has changed."))
+        return _to_desk(proposed.loan)
+    event = approve_correction(
+        proposal_id=proposed.pk,
+        approver=approver,
+        business_date=business_date(),
+        at=clock.now(),
+        seen=request.POST.get("seen", ""),
+    )
+    return _to_desk(proposed.loan, done=str(event.event_id))
 
 
 def _preview(
@@ -385,6 +463,14 @@ def _context(request: HttpRequest, case: DeskCase) -> dict[str, Any]:
     }
 
 
+def _figures(shown: Preview) -> dict[str, Any]:
+    return {
+        "preview": shown,
+        "figures": figures(shown.before, shown.after),
+        "journal": journal_rows(shown.journal),
+    }
+
+
 def _show(
     request: HttpRequest,
     case: DeskCase,
@@ -396,10 +482,6 @@ def _show(
 ) -> HttpResponse:
     context = {**_context(request, case), "action": action, "form": form, "notice": notice}
     if shown is not None:
-        context |= {
-            "preview": shown,
-            "figures": figures(shown.before, shown.after),
-            "journal": journal_rows(shown.journal),
-        }
+        context |= _figures(shown)
     status = 422 if form.is_bound and form.errors else 200
     return render(request, "admin/loans/desk_correction.html", context, status=status)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from loans.engine.events import Disbursed, Reversed
 from loans.engine.ledger import LedgerAccount
 from loans.engine.state import Buckets, LoanState
-from loans.models import Loan, LoanEvent
+from loans.models import Loan, LoanEvent, ProposedCorrection
 from loans.models.ledger import LEDGER_ACCOUNT_LABELS
 from loans.models.loan import LOAN_STATUS_LABELS
 from loans.models.received_money import MoneyChannel
@@ -99,6 +99,12 @@ def _details(row: LoanEvent, by_id: dict[str, LoanEvent]) -> str:
     if receipt is not None:
         parts.append(f"{MoneyChannel(receipt.channel).label} {receipt.reference}")
     return " · ".join(parts)
+
+
+def open_proposals(loan: Loan) -> list[ProposedCorrection]:
+    """Return the corrections that wait for a second person, the oldest first."""
+    waiting = loan.proposed_corrections.filter(decision__isnull=True)
+    return list(waiting.select_related("proposed_by").order_by("pk"))
 
 
 def bucket_labels() -> dict[str, str]:

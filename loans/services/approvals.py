@@ -117,7 +117,7 @@ def _lock(proposal_id: int, approver: Actor) -> ProposedCorrection:
     Loan.objects.for_update().get(pk=proposal.loan_id)
     if CorrectionDecision.objects.filter(proposal=proposal).exists():
         raise CorrectionAlreadyDecidedError(_("Somebody has decided on this already."))
-    if approver.user_id is None or approver.user_id == proposal.proposed_by_id:
+    if approver.user_id == proposal.proposed_by_id:
         raise UnableToDecideOnCorrectionError(
             _("You have proposed this yourself. Another person has to confirm it.")
         )
@@ -131,6 +131,8 @@ def _decide(
     *,
     event: LoanEvent | None,
 ) -> None:
+    if approver.user_id is None:
+        raise ValueError("A person decides, and no part of the system.")
     CorrectionDecision.objects.create(
         proposal=proposal,
         event=event,

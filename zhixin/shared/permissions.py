@@ -66,7 +66,12 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     ),
     Role.SERVICER: frozenset({"loans.*:view", "accounts.view_borrowerprofile"}) | _CORRECTIONS,
     Role.SERVICING_LEAD: frozenset(
-        {"loans.*:view", "accounts.view_borrowerprofile", "loans.charge_off_loan"}
+        {
+            "loans.*:view",
+            "accounts.view_borrowerprofile",
+            "loans.charge_off_loan",
+            "loans.approve_correction",
+        }
     )
     | _CORRECTIONS,
     Role.CONTENT_EDITOR: frozenset(

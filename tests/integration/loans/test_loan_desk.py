@@ -299,5 +299,5 @@ def test_queries_of_the_desk(
     charge_off(loan_id=loan.pk, **how(staff))
     client = signed_in(staff_as(Role.SERVICING_LEAD))
     client.get(desk_of(loan))
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         assert client.get(desk_of(loan)).status_code == 200

@@ -1,0 +1,174 @@
+"""Four eyes: what is large is proposed by one person and confirmed by another, once."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from accounts.models import User
+from loans.models import CorrectionDecision, Loan, LoanEvent, ProposedCorrection
+from loans.services.approvals import (
+    CorrectionAlreadyDecidedError,
+    UnableToDecideOnCorrectionError,
+    approve_correction,
+    propose_correction,
+    refuse_correction,
+)
+from loans.services.charge_offs import ChargeOff, charge_off
+from loans.services.corrections import LoanChangedError, SecondPersonNeededError, seen_of
+from loans.services.waivers import UnableToWaiveError, Waiver, waive
+from tests.factories.collections_app import FIRST_LATE, close_through, late_loan
+from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer
+from tests.factories.funded import SIGNED_AT, funded_loan, terms
+from tests.integration.loans.servicing.test_corrections import counts, fresh, received
+from tests.integration.loans.servicing.test_races import at_once
+from tests.integration.loans.test_loan_desk import desk_of, hidden, page_of, signed_in, staff_as
+from zhixin.shared.permissions import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def large_loan() -> Loan:
+    """Return a late loan of 30,000, whose first installment asks for 2,365.46 of principal."""
+    loan = funded_loan(loan_terms=terms(principal="30000.00"))
+    close_through(FIRST_LATE)
+    return loan
+
+
+def test_what_is_large_needs_a_second_person() -> None:
+    loan, staff = large_loan(), make_servicer()
+    before = counts(loan)
+    with pytest.raises(SecondPersonNeededError):
+        charge_off(loan_id=loan.pk, **how(staff))
+    with pytest.raises(SecondPersonNeededError):
+        waive(loan_id=loan.pk, amounts=amounts(principal="1000.00"), **how(staff))
+    with pytest.raises(SecondPersonNeededError):
+        charge_off(loan_id=loan.pk, **how(staff), second=staff.as_actor())
+    assert counts(loan) == before
+    assert waive(loan_id=loan.pk, amounts=amounts(principal="999.99"), **how(staff)).kind
+    assert charge_off(loan_id=late_loan().pk, **how(staff)).kind == "CHARGE_OFF"
+
+
+def test_a_proposal_changes_nothing_until_another_confirms_it_once() -> None:
+    loan, author, second = large_loan(), make_servicer(), make_servicer()
+    manner = how(author, key="once", reason="The borrower has died.")
+    proposal = propose_correction(loan_id=loan.pk, correction=ChargeOff(), **manner)
+    assert propose_correction(loan_id=loan.pk, correction=ChargeOff(), **manner) == proposal
+    assert loan.events.count() == 1
+    with pytest.raises(UnableToDecideOnCorrectionError, match="yourself"):
+        approve_correction(
+            proposal_id=proposal.pk,
+            approver=author.as_actor(),
+            business_date=FIRST_LATE,
+            at=SIGNED_AT,
+        )
+    event = approve_correction(
+        proposal_id=proposal.pk,
+        approver=second.as_actor(),
+        business_date=FIRST_LATE,
+        at=SIGNED_AT,
+        seen=seen_of(fresh(loan)),
+    )
+    assert (event.kind, event.actor_user, event.reason) == (
+        "CHARGE_OFF",
+        author,
+        "The borrower has died.",
+    )
+    assert CorrectionDecision.objects.get(event=event).decided_by == second
+    for decide in (approve_again, refuse_again):
+        with pytest.raises(CorrectionAlreadyDecidedError):
+            decide(proposal, make_servicer())
+    assert loan.events.count() == 2
+    assert_books_agree(loan)
+
+
+def approve_again(proposal: ProposedCorrection, staff: User) -> None:
+    approve_correction(
+        proposal_id=proposal.pk,
+        approver=staff.as_actor(),
+        business_date=FIRST_LATE,
+        at=SIGNED_AT,
+    )
+
+
+def refuse_again(proposal: ProposedCorrection, staff: User) -> None:
+    refuse_correction(proposal_id=proposal.pk, approver=staff.as_actor(), at=SIGNED_AT)
+
+
+def test_what_changed_since_is_checked_again() -> None:
+    loan, author, second = large_loan(), make_servicer(), make_servicer()
+    waiver = Waiver(amounts=amounts(principal="2000.00"))
+    proposal = propose_correction(loan_id=loan.pk, correction=waiver, **how(author))
+    seen = seen_of(fresh(loan))
+    received(loan, "2000.00", on=FIRST_LATE)
+    with pytest.raises(LoanChangedError):
+        approve_correction(
+            proposal_id=proposal.pk,
+            approver=second.as_actor(),
+            business_date=FIRST_LATE,
+            at=SIGNED_AT,
+            seen=seen,
+        )
+    with pytest.raises(UnableToWaiveError):
+        approve_again(proposal, second)
+    assert not CorrectionDecision.objects.exists()
+    refuse_again(proposal, second)
+    assert CorrectionDecision.objects.get().event is None
+    assert not loan.events.filter(kind="WAIVER").exists()
+    assert_books_agree(loan)
+
+
+def test_the_database_lets_nobody_decide_on_their_own_proposal() -> None:
+    loan, author = large_loan(), make_servicer()
+    proposal = propose_correction(loan_id=loan.pk, correction=ChargeOff(), **how(author))
+    with pytest.raises(IntegrityError, match="decided_by_another"), transaction.atomic():
+        CorrectionDecision.objects.create(
+            proposal=proposal,
+            is_approved=False,
+            proposed_by=author,
+            decided_by=author,
+            decided_at=SIGNED_AT,
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_who_confirm_at_once_make_one_event() -> None:
+    loan, author = large_loan(), make_servicer()
+    proposal = propose_correction(loan_id=loan.pk, correction=ChargeOff(), **how(author))
+    people = [make_servicer() for _ in range(8)]
+    results = at_once(*[lambda one=one: approve_again(proposal, one) for one in people])
+    assert results.count(None) == 1
+    assert sum(isinstance(each, CorrectionAlreadyDecidedError) for each in results) == 7
+    assert LoanEvent.objects.filter(loan=loan, kind="CHARGE_OFF").count() == 1
+    assert_books_agree(loan)
+
+
+def test_at_the_desk_one_proposes_and_another_decides() -> None:
+    loan = large_loan()
+    author, second = staff_as(Role.SERVICING_LEAD), staff_as(Role.SERVICING_LEAD)
+    first, other = signed_in(author), signed_in(second)
+    url = page_of(loan, "charge-off")
+    asked = {"reason": "The borrower has died."}
+    look = first.post(url, {**asked, **hidden(first.get(url))})
+    for _ in range(2):
+        answer = first.post(url, {**asked, **hidden(look), "confirm": "1"})
+        assert answer.url == desk_of(loan)
+    proposal = ProposedCorrection.objects.get()
+    page = reverse("admin:loans_proposal", args=[proposal.public_id])
+    desk = first.get(desk_of(loan)).text
+    assert "Waiting for a second person" in desk
+    assert page not in desk
+    assert page in other.get(desk_of(loan)).text
+    assert signed_in(staff_as(Role.SERVICER)).get(page).status_code == 403
+    own = first.post(page, {"approve": "1", "seen": seen_of(fresh(loan))})
+    assert own.status_code == 409
+    assert "You have proposed this yourself." in own.text
+    stale = other.post(page, {"approve": "1", "seen": "0@x"})
+    assert stale.status_code == 409
+    assert loan.events.count() == 1
+    done = other.post(page, {"approve": "1", **hidden(other.get(page))})
+    assert done.status_code == 302
+    assert loan.events.filter(kind="CHARGE_OFF").count() == 1
+    assert "Waiting for a second person" not in other.get(desk_of(loan)).text
+    assert_books_agree(loan)
