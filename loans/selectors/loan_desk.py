@@ -103,7 +103,7 @@ def _details(row: LoanEvent, by_id: dict[str, LoanEvent]) -> str:
 
 def open_proposals(loan: Loan) -> list[ProposedCorrection]:
     """Return the corrections that wait for a second person, the oldest first."""
-    waiting = loan.proposed_corrections.filter(decision__isnull=True)
+    waiting = ProposedCorrection.objects.filter(loan=loan, decision__isnull=True)
     return list(waiting.select_related("proposed_by").order_by("pk"))
 
 
