@@ -53,6 +53,7 @@ def test_every_formula_has_a_worked_table() -> None:
         "penalty",
         "plan_change",
         "schedule",
+        "statement",
     }
 
 

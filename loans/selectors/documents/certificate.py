@@ -60,7 +60,7 @@ def certificate_of(loan: Loan) -> SettlementCertificate | None:
     closing = closing_of(loan)
     if closing is None:
         return None
-    return SettlementCertificate.objects.filter(closing=closing).first()
+    return loan.settlement_certificates.filter(closing=closing).first()
 
 
 def holds(certificate: SettlementCertificate) -> bool:

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import PersonalDataAccess, User
 from loans.engine.ledger import LedgerAccount
@@ -394,6 +395,16 @@ def test_two_requests_at_once_get_the_same_certificate() -> None:
     assert len(set(numbers)) == 1
 
 
+def test_the_queries_of_a_certificate(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    loan = paid_off_loan()
+    issue(loan)
+    client = as_person(loan.borrower)
+    for name in ("certificate", "certificate_pdf"):
+        path = reverse(f"loans:{name}", args=[loan.public_id])
+        with django_assert_num_queries(6):
+            assert client.get(path).status_code == 200
+
+
 # --- The public check ---------------------------------------------------------------------
 
 
@@ -436,6 +447,19 @@ def test_guessing_is_slowed_down() -> None:
     assert answers == [200] * 10 + [429] * 2
     assert client.get(path).status_code == 200
     cache.clear()
+
+
+def test_the_admin_shows_certificates_without_their_code() -> None:
+    loan = paid_off_loan()
+    certificate = issue(loan)
+    client = as_person(make_staff("loans.view_loan", "loans.view_settlementcertificate"))
+    page = client.get(f"/admin/loans/loan/{loan.pk}/change/").content.decode()
+    assert reverse("loans:staff_document", args=[loan.public_id, "certificate"]) in page
+    rows = client.get("/admin/loans/settlementcertificate/").content.decode()
+    row = client.get(f"/admin/loans/settlementcertificate/{certificate.pk}/change/")
+    assert certificate.number in rows
+    assert certificate.sha256 in row.content.decode()
+    assert certificate.code not in rows + row.content.decode()
 
 
 # --- Staff --------------------------------------------------------------------------------
