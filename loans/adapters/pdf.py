@@ -56,6 +56,10 @@ _RENDERING = threading.Lock()
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
 _FRAME_PADDING = 6
+# Sizes of type are whole tenths of a point.
+_TENTHS = 10
+_HAIRLINE = 4 / 10
+_FAINTLY = 16 / 100
 _INDENT = 9
 # A longer value, such as a hash, is set smaller so that it stays on one line.
 _LONG = 48
@@ -126,19 +130,19 @@ def _face_for(text: str, *, bold: bool) -> str:
 def _paragraph(
     text: str,
     *,
-    size: float = 8.5,
+    size: int = 85,
     bold: bool = False,
     color: Color = _INK,
     right: bool = False,
-    after: float = 0,
+    after: int = 0,
     bullet: str | None = None,
 ) -> Paragraph:
     text = printable(text)
     style = ParagraphStyle(
         "text",
         fontName=_face_for(text, bold=bold),
-        fontSize=size,
-        leading=size * 1.5,
+        fontSize=size / _TENTHS,
+        leading=size * 3 / (2 * _TENTHS),
         textColor=color,
         spaceAfter=after,
         leftIndent=_INDENT if bullet else 0,
@@ -207,13 +211,13 @@ class _Pages(Canvas):
         self.setFillColor(_GREEN)
         self.setFont(BOLD, 15)
         self.drawString(_MARGIN, top, "智信")
-        self.setFont(REGULAR, 10.5)
+        self.setFont(REGULAR, 10)
         self.drawString(_MARGIN + 33, top, "Zhixin")
         self.setFillColor(_SOFT)
         self.setFont(REGULAR, 8)
         self.drawRightString(A4[0] - _MARGIN, top, printable(self._document.lender))
         self.setStrokeColor(_GREEN)
-        self.setLineWidth(1.1)
+        self.setLineWidth(1)
         self.line(_MARGIN, top - 6, A4[0] - _MARGIN, top - 6)
         if self._document.is_void:
             self._write_void()
@@ -222,7 +226,7 @@ class _Pages(Canvas):
         self.saveState()
         self.translate(A4[0] / 2, A4[1] / 2)
         self.rotate(35)
-        self.setFillColor(_RED, alpha=0.16)
+        self.setFillColor(_RED, alpha=_FAINTLY)
         self.setFont(BOLD, 90)
         self.drawCentredString(0, -30, printable(_("VOID")))
         self.restoreState()
@@ -230,10 +234,10 @@ class _Pages(Canvas):
     def _write_foot(self) -> None:
         bottom = 12 * mm
         self.setStrokeColor(_LINE)
-        self.setLineWidth(0.5)
+        self.setLineWidth(_HAIRLINE)
         self.line(_MARGIN, bottom + 11, A4[0] - _MARGIN, bottom + 11)
         self.setFillColor(_SOFT)
-        self.setFont(REGULAR, 7.5)
+        self.setFont(REGULAR, 75 / _TENTHS)
         contract = _("Contract %(number)s") % {"number": self._document.contract}
         self.drawString(_MARGIN, bottom, printable(contract))
         self.drawCentredString(A4[0] / 2, bottom, printable(self._document.dated))
@@ -245,9 +249,9 @@ class _Pages(Canvas):
 
 
 def _story(document: Document) -> list[Flowable]:
-    story: list[Flowable] = [_paragraph(document.title, size=19, bold=True)]
+    story: list[Flowable] = [_paragraph(document.title, size=190, bold=True)]
     if document.lead:
-        story.append(_paragraph(document.lead, size=9.5, color=_SOFT, after=2))
+        story.append(_paragraph(document.lead, size=95, color=_SOFT, after=2))
     for section in document.sections:
         story += _section(section)
     return story
@@ -258,7 +262,7 @@ def _section(section: Section) -> list[Flowable]:
     if section.title:
         flowables += [
             CondPageBreak(30 * mm),
-            _paragraph(section.title, size=11.5, bold=True, color=_GREEN, after=3),
+            _paragraph(section.title, size=115, bold=True, color=_GREEN, after=3),
         ]
     for block in section.blocks:
         flowables += _block(block)
@@ -274,7 +278,7 @@ def _block(block: Block) -> list[Flowable]:
 
 
 def _text(text: Text) -> list[Flowable]:
-    size = 7.5 if text.is_small else 9.5
+    size = 75 if text.is_small else 95
     color = _SOFT if text.is_small else _INK
     before: list[Flowable] = [Spacer(1, 16)] if text.is_signature else []
     return before + [
@@ -293,39 +297,39 @@ def _text(text: Text) -> list[Flowable]:
 
 def _facts(facts: Facts) -> Grid:
     """Return labels on the left and values on the right, with a line below each."""
-    rows = [[_paragraph(fact.label, size=9, color=_SOFT), _value(fact)] for fact in facts.rows]
+    rows = [[_paragraph(fact.label, size=90, color=_SOFT), _value(fact)] for fact in facts.rows]
     style: list[tuple[Any, ...]] = [
         *_TIGHT,
-        ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
-        ("LINEABOVE", (0, 0), (-1, 0), 0.4, _LINE),
+        ("LINEBELOW", (0, 0), (-1, -1), _HAIRLINE, _LINE),
+        ("LINEABOVE", (0, 0), (-1, 0), _HAIRLINE, _LINE),
     ]
     style += [
         ("BACKGROUND", (0, index), (-1, index), _FAINT)
         for index, fact in enumerate(facts.rows)
         if fact.is_total
     ]
-    return Grid(rows, colWidths=[_WIDTH * 0.36, _WIDTH * 0.64], style=style)
+    return Grid(rows, colWidths=[_WIDTH * 36 / 100, _WIDTH * 64 / 100], style=style)
 
 
 def _value(fact: Fact) -> list[Flowable]:
-    size = 7.5 if len(fact.value) > _LONG else 9.5
+    size = 75 if len(fact.value) > _LONG else 95
     parts: list[Flowable] = [_paragraph(fact.value, size=size, bold=fact.is_total)]
     if fact.note:
-        parts.append(_paragraph(fact.note, size=7.5, color=_SOFT))
+        parts.append(_paragraph(fact.note, size=75, color=_SOFT))
     return [*parts, *_why(fact.why)]
 
 
 _TIGHT: Final[list[tuple[Any, ...]]] = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
     ("TOPPADDING", (0, 0), (-1, -1), 3),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
     ("LEFTPADDING", (0, 0), (-1, -1), 4),
     ("RIGHTPADDING", (0, 0), (-1, -1), 4),
 ]
 
 
 def _table(table: Table) -> Grid:
-    size = 8 if len(table.columns) <= 8 else 7.2  # noqa: PLR2004 - columns that fit at full size.
+    size = 80 if len(table.columns) <= 8 else 72  # noqa: PLR2004 - columns that fit at full size.
     head = [
         _paragraph(column.label, size=size, bold=True, color=_GREEN, right=column.is_number)
         for column in table.columns
@@ -334,7 +338,7 @@ def _table(table: Table) -> Grid:
     style: list[tuple[Any, ...]] = [
         *_TIGHT,
         ("BACKGROUND", (0, 0), (-1, 0), _FAINT),
-        ("LINEBELOW", (0, 0), (-1, 0), 0.8, _GREEN),
+        ("LINEBELOW", (0, 0), (-1, 0), 1, _GREEN),
     ]
     rows: list[list[Any]] = [head]
     for row in table.rows:
@@ -348,17 +352,17 @@ def _table(table: Table) -> Grid:
                 ("TOPPADDING", (0, len(rows)), (-1, len(rows)), 0),
             ]
             rows.append(_why_row(table, row))
-        style.append(("LINEBELOW", (0, len(rows) - 1), (-1, len(rows) - 1), 0.35, _LINE))
+        style.append(("LINEBELOW", (0, len(rows) - 1), (-1, len(rows) - 1), _HAIRLINE, _LINE))
     widths = [_WIDTH * column.share / whole for column in table.columns]
     return Grid(rows, colWidths=widths, style=style, repeatRows=1)
 
 
-def _cells(table: Table, row: TableRow, size: float) -> list[Any]:
+def _cells(table: Table, row: TableRow, size: int) -> list[Any]:
     cells: list[Any] = []
     for index, (column, text) in enumerate(zip(table.columns, row.cells, strict=True)):
         cell = [_paragraph(text, size=size, bold=row.is_sum, right=column.is_number)]
         if index == table.text_column and row.note:
-            cell.append(_paragraph(row.note, size=7, color=_SOFT))
+            cell.append(_paragraph(row.note, size=70, color=_SOFT))
         cells.append(cell)
     return cells
 
@@ -370,7 +374,7 @@ def _why_row(table: Table, row: TableRow) -> list[Any]:
 
 
 def _why(lines: tuple[WhyLine, ...]) -> list[Flowable]:
-    return [_paragraph(why_text(line), size=6.8, color=_SOFT) for line in lines]
+    return [_paragraph(why_text(line), size=68, color=_SOFT) for line in lines]
 
 
 def why_text(line: WhyLine) -> str:
