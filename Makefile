@@ -15,7 +15,7 @@ PRODUCTION_DUMMIES := DJANGO_SETTINGS_MODULE=zhixin.settings.production \
 	PERSONAL_DATA_KEYS=Zm9yLXRoZS1jaGVjay1vbmx5LTAxMjM0NTY3ODlhYmM= \
 	PERSONAL_DATA_DIGEST_KEY=for-the-check-only-for-the-check-only \
 	ALLOWED_HOSTS=zhixin.example DATABASE_URL=postgresql://localhost/check \
-	REDIS_URL=redis://localhost/0 EMAIL_HOST=mail.example BANK_GATEWAY_URL=https://bank.example \
+	REDIS_URL=redis://localhost/0 EMAIL_HOST=mail.example BANK_GATEWAY_URL=https://bank.example BANK_SELLER_ID=2088 \
 	BANK_PUBLIC_KEY_PEM=$(VENV)/production-check/bank_public.pem \
 	LENDER_PRIVATE_KEY_PEM=$(VENV)/production-check/lender_private.pem \
 	SMS_GATEWAY_URL=https://sms.example SMS_ACCESS_KEY_ID=check SMS_ACCESS_KEY_SECRET=check
