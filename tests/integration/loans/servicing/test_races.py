@@ -23,6 +23,7 @@ from loans.services.charge_offs import charge_off
 from loans.services.disputes import open_dispute, resolve_dispute
 from loans.services.due_dates import move_due_date
 from loans.services.ledger import booked_balances
+from loans.services.projection import loan_keys, repair_loan
 from loans.services.received_money import (
     MoneyAlreadyRecordedError,
     record_recovery,
@@ -35,7 +36,7 @@ from tests.factories.collections_app import FIRST_DUE, FIRST_LATE, late_loan
 from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer, yuan
 from tests.factories.funded import SIGNED_AT, SIGNED_ON, Clock, funded_loan, settle
 from tests.integration.loans.servicing.test_corrections import collected, fresh, received
-from zhixin.shared.actor import NIGHT
+from zhixin.shared.actor import NIGHT, SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -344,3 +345,27 @@ def test_everything_at_once_on_two_loans_leaves_books_that_agree() -> None:
         assert wild == []
         for loan in loans:
             assert_books_agree(loan)
+
+
+def test_rebuilding_while_payments_happen_finds_and_changes_nothing() -> None:
+    staff = make_servicer()
+    loans = [late_loan() for _ in range(3)]
+    transfers = [collected(loan, "100.00", on=FIRST_LATE) for loan in loans]
+
+    def rebuild() -> list[str]:
+        return [
+            difference.item
+            for _ in range(4)
+            for key in loan_keys()
+            for difference in repair_loan(loan_id=key, actor=SYSTEM, at=SIGNED_AT).differences
+        ]
+
+    results = at_once(
+        rebuild,
+        rebuild,
+        lambda: [settle(transfer).state for transfer in transfers],
+        lambda: [received(loan, "20.00", on=FIRST_DUE, staff=staff).kind for loan in loans],
+    )
+    assert results == [[], [], ["SUCCEEDED"] * 3, ["REPAYMENT"] * 3]
+    for loan in loans:
+        assert_books_agree(loan)
