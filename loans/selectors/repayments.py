@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 
+from django.db import connection
+from django.db.models import QuerySet
+
 from loans.engine.lifecycle import TransferState
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
@@ -13,7 +16,15 @@ from zhixin.shared.money import Money, total
 
 def in_flight_amounts(loan: Loan) -> list[Money]:
     """Return the amounts of the repayments whose outcome is not known yet, oldest first."""
-    return [transfer.amount for transfer in in_flight_transfers(loan)]
+    # `_in_flight` as plain SQL, a test compares them: it is asked for with every repayment.
+    states = (TransferState.PENDING, TransferState.SENT)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT amount_cents FROM loans_banktransfer WHERE loan_id = %s AND state IN %s"
+            " AND purpose = %s AND withdrawn_at IS NULL ORDER BY id",
+            [loan.pk, states, TransferPurpose.REPAYMENT],
+        )
+        return [Money(cents) for (cents,) in cursor.fetchall()]
 
 
 def in_flight_repayments(loan: Loan) -> Money:
@@ -23,9 +34,16 @@ def in_flight_repayments(loan: Loan) -> Money:
 
 def in_flight_transfers(loan: Loan) -> list[BankTransfer]:
     """Return the repayments whose outcome is not known yet, oldest first."""
+    return list(_in_flight(loan))
+
+
+def _in_flight(loan: Loan) -> QuerySet[BankTransfer]:
     # One that the payer has turned away from is asked about still, and stands in no one's way.
-    waiting = BankTransfer.objects.unsettled().filter(loan=loan, withdrawn_at=None)
-    return list(waiting.filter(purpose=TransferPurpose.REPAYMENT).order_by("pk"))
+    return (
+        BankTransfer.objects.unsettled()
+        .filter(loan=loan, withdrawn_at=None, purpose=TransferPurpose.REPAYMENT)
+        .order_by("pk")
+    )
 
 
 def was_received(loan: Loan, amount: Money, *, on: datetime.date) -> bool:

@@ -78,7 +78,7 @@ def request_repayment(
     RepaymentNeedsConfirmationError when it may be a payment made twice (see `_check_meant`) and is
     not `confirmed`; KeyReusedError when the key was used with another amount or choice.
     """
-    loan = Loan.objects.for_update().select_related("agreement").get(pk=loan_id)
+    loan = Loan.objects.for_update().get(pk=loan_id)
     command, new = claim_command(
         owner_id=owner_id,
         key=key,

@@ -24,7 +24,7 @@ from loans.models import (
     LoanStatusChange,
     MoneyCommand,
 )
-from loans.selectors.servicing import events_of, terms_of
+from loans.selectors.servicing import LoanBooks, books_of
 from loans.services.ledger import post_difference
 from zhixin.shared.actor import Actor
 from zhixin.shared.errors import DomainError
@@ -70,8 +70,8 @@ def record_event(
     Raises UnableToRecordEventError for an event that would change nothing.
     """
     event_id = uuid.uuid4()
-    known = events_of(loan)
-    sequence = len(known) + 1
+    books = books_of(loan)
+    sequence = len(books.events) + 1
     event = make_event(str(event_id), sequence)
     row = LoanEvent.objects.create(
         event_id=event_id,
@@ -94,7 +94,8 @@ def record_event(
         loan=loan,
         as_of=business_date,
         event=row,
-        events=(*known, event),
+        books=books,
+        events=(*books.events, event),
         reason=event.kind,
         actor=actor,
         at=at,
@@ -113,14 +114,16 @@ def refresh_loan(
     at: datetime.datetime,
     event: LoanEvent | None = None,
     events: Sequence[Event] | None = None,
+    books: LoanBooks | None = None,
 ) -> LoanState:
     """Fold the locked loan, book the journal's difference and write its projection.
 
     A loan that the night has already carried to a later date stays there. Safe to run twice.
-    `events` are the loan's, for callers that hold them.
+    `books` is what was kept of the loan, and `events` what is by now, for callers that hold them.
     """
     as_of = max(as_of, loan.projected_as_of or as_of)
-    state = replay(terms_of(loan), events_of(loan) if events is None else events, as_of)
+    books = books or books_of(loan)
+    state = replay(books.terms, books.events if events is None else events, as_of)
     post_difference(
         loan=loan,
         balances=state.balances,
@@ -129,9 +132,11 @@ def refresh_loan(
         event=event,
         actor=actor,
         at=at,
+        booked=books.booked,
     )
     _change_status(loan=loan, state=state, reason=reason, actor=actor, at=at)
-    write_projection(loan=loan, state=state)
+    _write_loan(loan, state)
+    _write_installments(loan, state, books)
     return state
 
 
@@ -171,30 +176,47 @@ def project(loan: Loan, state: LoanState) -> None:
 
 def installment_row(loan: Loan, state: InstallmentState) -> Installment:
     """Return the unsaved projection of one installment."""
-    return Installment(loan=loan, **dict(zip(_ROW_FIELDS, _row_values(state), strict=True)))
-
-
-def _row_values(state: InstallmentState) -> tuple[object, ...]:
     due, paid = state.due, state.paid
-    return (
-        state.number,
-        state.due_date,
-        state.payable_through,
-        due.principal,
-        due.interest,
-        due.fees,
-        due.penalty,
-        paid.principal,
-        paid.interest,
-        paid.fees,
-        paid.penalty,
-        state.balance,
-        state.paid_on,
+    return Installment(
+        loan=loan,
+        number=state.number,
+        due_date=state.due_date,
+        payable_through=state.payable_through,
+        principal=due.principal,
+        interest=due.interest,
+        fees=due.fees,
+        penalty=due.penalty,
+        principal_paid=paid.principal,
+        interest_paid=paid.interest,
+        fees_paid=paid.fees,
+        penalty_paid=paid.penalty,
+        balance=state.balance,
+        paid_on=state.paid_on,
     )
 
 
-def write_projection(*, loan: Loan, state: LoanState) -> None:
-    """Write what the fold changed of the locked loan: summary columns and installment rows."""
+def _stored_form(state: InstallmentState) -> list[object]:
+    """Return the installment as `LoanBooks.installments` holds a stored one."""
+    due, paid = state.due, state.paid
+    return [
+        state.number,
+        state.due_date.isoformat(),
+        state.payable_through.isoformat(),
+        due.principal.cents,
+        due.interest.cents,
+        due.fees.cents,
+        due.penalty.cents,
+        paid.principal.cents,
+        paid.interest.cents,
+        paid.fees.cents,
+        paid.penalty.cents,
+        state.balance.cents,
+        state.paid_on.isoformat() if state.paid_on else None,
+    ]
+
+
+def _write_loan(loan: Loan, state: LoanState) -> None:
+    """Write the summary columns that the fold changed."""
     before = [getattr(loan, name) for name in PROJECTED_FIELDS]
     project(loan, state)
     changed = [
@@ -204,40 +226,30 @@ def write_projection(*, loan: Loan, state: LoanState) -> None:
     ]
     if changed:
         loan.save(update_fields=changed)
-    _write_installments(loan, state)
 
 
-def _write_installments(loan: Loan, state: LoanState) -> None:
-    stored = {row[0]: row for row in loan.installments.values_list(*_ROW_FIELDS)}
+def _write_installments(loan: Loan, state: LoanState, books: LoanBooks) -> None:
+    """Write the installments that the fold changed; remove those that are no more."""
+    stored = books.installments
     changed = [
         installment_row(loan, each)
         for each in state.installments
-        if stored.pop(each.number, None) != _row_values(each)
+        if stored.get(each.number) != _stored_form(each)
     ]
     if changed:
         Installment.objects.bulk_create(
             changed,
             update_conflicts=True,
             unique_fields=["loan", "number"],
-            update_fields=_ROW_FIELDS[1:],
+            update_fields=_UPDATED_FIELDS,
         )
-    if stored:
-        loan.installments.filter(number__in=stored).delete()
+    gone = stored.keys() - {each.number for each in state.installments}
+    if gone:
+        loan.installments.filter(number__in=gone).delete()
 
 
-# What `_row_values` returns, by the names of the columns.
-_ROW_FIELDS = (
-    "number",
-    "due_date",
-    "payable_through",
-    "principal",
-    "interest",
-    "fees",
-    "penalty",
-    "principal_paid",
-    "interest_paid",
-    "fees_paid",
-    "penalty_paid",
-    "balance",
-    "paid_on",
+_UPDATED_FIELDS = tuple(
+    column.name
+    for column in Installment._meta.concrete_fields  # noqa: SLF001 - Django's public way to them.
+    if column.name not in ("id", "loan", "number")
 )

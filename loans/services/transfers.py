@@ -194,12 +194,13 @@ def _lock_transfer(reference: str) -> BankTransfer | None:
         public_id = UUID(reference)
     except ValueError:
         return None
-    loan = Loan.objects.for_update().filter(transfers__public_id=public_id).first()
-    if loan is None:
-        return None
-    transfer = BankTransfer.objects.for_update().select_related("command").get(public_id=public_id)
-    transfer.loan = loan
-    return transfer
+    # PostgreSQL locks in the order of `of`: the loan, then its transfer.
+    return (
+        BankTransfer.objects.select_for_update(of=("loan", "self"))
+        .select_related("loan", "command")
+        .filter(public_id=public_id)
+        .first()
+    )
 
 
 def _judge(transfer: BankTransfer | None, word: BankWord, *, by_decision: bool) -> NoticeVerdict:
