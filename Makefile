@@ -4,6 +4,10 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 # More arguments for pytest: make test ARGS="-k repay -x"
 ARGS ?=
+# How many random histories `make soak` runs, in memory and in a database; SEED=0 draws one.
+SEQUENCES ?= 5000
+STORED ?= 500
+SEED ?= 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +25,7 @@ PRODUCTION_DUMMIES := DJANGO_SETTINGS_MODULE=zhixin.settings.production \
 	SMS_GATEWAY_URL=https://sms.example SMS_ACCESS_KEY_ID=check SMS_ACCESS_KEY_SECRET=check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix lint types contracts migrate seed messages lock clean-data
+.PHONY: help setup run test check soak fix lint types contracts migrate seed messages lock clean-data
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -51,6 +55,9 @@ check: setup lint types contracts ## Lint, format, types, contracts, templates, 
 	@echo "· Production settings"
 	@$(PYTHON) -m zhixin.sandbox.keys --data-dir $(VENV)/production-check >/dev/null
 	@env $(PRODUCTION_DUMMIES) $(PYTHON) manage.py check --deploy --fail-level WARNING >/dev/null
+
+soak: setup ## Run thousands of random histories of a loan (SEQUENCES=, STORED=, SEED= for others)
+	@$(PYTHON) -m tests.soak --sequences $(SEQUENCES) --stored $(STORED) --seed $(SEED)
 
 lint:
 	@echo "· Style"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from loans.engine.events import event_from_json
+from loans.engine.events import InvalidEventError, event_from_json
 from loans.engine.ledger import balances_of
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.modification import UnableToModifyError, defer, extend, freeze_interest
@@ -26,6 +26,12 @@ from loans.engine.servicing import (
     replay,
 )
 from loans.engine.terms import LoanTerms, Method
+from tests.unit.loans.engine.loan_laws import (
+    assert_next_day_follows,
+    assert_reversal_leaves_no_trace,
+    assert_state_is_sound,
+    recorded_otherwise,
+)
 from tests.unit.loans.engine.loan_strategies import histories, terms
 from zhixin.shared.calendar import add_months
 from zhixin.shared.money import Money, total
@@ -141,6 +147,67 @@ def test_the_order_of_recording_does_not_matter(
     shuffler.shuffle(events)
     on = day_of(loan, days)
     assert replay(loan[0], events, on) == replay(*loan, on)
+
+
+@settings(max_examples=150)
+@given(LOANS, DAYS, st.randoms())
+def test_the_numbers_of_recording_do_not_matter_between_dates(
+    loan: Loan, days: int, shuffler: random.Random
+) -> None:
+    on = day_of(loan, days)
+    anew = recorded_otherwise(loan[1], shuffler)
+    assert replay(loan[0], anew, on) == replay(*loan, on)
+
+
+@settings(max_examples=200)
+@given(LOANS, DAYS, st.integers(0, 20), st.integers(0, 30))
+def test_any_event_but_the_payout_can_be_reversed_without_a_trace(
+    loan: Loan, days: int, which: int, later: int
+) -> None:
+    some_terms, events = loan
+    undone = {event.of for event in events if isinstance(event, Reversed)}
+    targets = [
+        event
+        for event in events[1:]
+        if not isinstance(event, Reversed) and event.event_id not in undone
+    ]
+    assume(targets)
+    target = targets[which % len(targets)]
+    on = day_of(loan, days)
+    reversal = Reversed(
+        event_id="undo",
+        effective_date=min(target.effective_date + dt.timedelta(days=later), on),
+        sequence=200,
+        of=target.event_id,
+    )
+    try:
+        state = replay(some_terms, (*events, reversal), on)
+    except InvalidEventError:
+        # What came after it does not fit without it; then it cannot be reversed.
+        assume(False)
+        return
+    assert_reversal_leaves_no_trace(some_terms, (*events, reversal), target.event_id, state)
+
+
+@settings(max_examples=200)
+@given(LOANS, DAYS)
+def test_a_state_is_sound_and_the_next_day_follows_from_it(loan: Loan, days: int) -> None:
+    state = replay(*loan, day_of(loan, days))
+    assert_state_is_sound(loan[0], state)
+    assert_next_day_follows(*loan, state)
+
+
+@settings(max_examples=100)
+@given(LOANS, DAYS, st.integers(1, 900_000))
+def test_a_question_changes_nothing(loan: Loan, days: int, cents: int) -> None:
+    some_terms, events = loan
+    on = day_of(loan, days)
+    before, known = replay(some_terms, events, on), list(events)
+    paid = Repaid(event_id="if", effective_date=on, sequence=300, amount=Money(cents))
+    asked = replay(some_terms, (*events, paid), on)
+    assert replay(some_terms, [*events, paid], on) == asked
+    assert (list(events), replay(some_terms, events, on)) == (known, before)
+    assert asked.totals.received == before.totals.received + Money(cents)
 
 
 @settings(max_examples=150)
