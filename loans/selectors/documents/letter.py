@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -18,6 +19,11 @@ from zhixin.shared.templatetags.zhixin import plain_date
 def language() -> str:
     """Return the language in force: "zh-hans" or "en"."""
     return get_language() or "en"
+
+
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Return the sentences one after the other; Chinese puts no space between them."""
+    return ("" if language().startswith("zh") else " ").join(text for text in sentences if text)
 
 
 def lender_name() -> str:

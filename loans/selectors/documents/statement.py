@@ -34,7 +34,7 @@ from loans.selectors.documents.form import (
     TableRow,
     Text,
 )
-from loans.selectors.documents.letter import borrower_name, letter, parties
+from loans.selectors.documents.letter import borrower_name, in_a_row, letter, parties
 from loans.selectors.explanations import in_words, why
 from loans.selectors.servicing import engine_event, terms_of
 from zhixin.shared.money import Money
@@ -245,7 +245,7 @@ def _note(account: _Account, line: StatementLine) -> str:
     ]
     if isinstance(line.event, PlanChanged | Waived | ChargedOff | Reversed):
         notes.insert(0, row.reason_text)
-    return " ".join(note for note in notes if note)
+    return in_a_row(notes)
 
 
 def _about(account: _Account, line: StatementLine) -> str:
@@ -273,7 +273,7 @@ def _where_it_went(line: StatementLine) -> str:
     said = [_went_to(part) for part in allocation.parts]
     if allocation.credit:
         said.append(_("Held for you: %(amount)s.") % {"amount": money(allocation.credit)})
-    return " ".join(said)
+    return in_a_row(said)
 
 
 def _went_to(part: AllocationPart) -> str:
