@@ -133,6 +133,8 @@ class Fold:
 
     def pay_open(self, event_id: str, amount: int, day: dt.date) -> int:
         """Pay what is due, in the order in force on `day`; return what is left."""
+        if not self.open:
+            return amount
         order, across = self._order_on(day)
         passes = [order] if across is Across.INSTALLMENT else [(bucket,) for bucket in order]
         for buckets in passes:
@@ -140,7 +142,7 @@ class Fold:
                 if not amount:
                     break
                 amount = self._pay_row(row, event_id, amount, day, buckets)
-        self.prune()
+        self.open = [row for row in self.open if row.is_open]
         return amount
 
     def _order_on(self, day: dt.date) -> tuple[AllocationOrder, Across]:
@@ -163,24 +165,26 @@ class Fold:
     def _pay_row(
         self, row: Row, event_id: str, amount: int, day: dt.date, order: AllocationOrder
     ) -> int:
+        """Pay what the row owes, bucket by bucket; return what is left."""
         owed, whole = row.owed(), amount
-        was_unpaid = any(owed[:PENALTY])
+        was_unpaid = row.owes_more_than_penalty()
         parts = None if self.projecting else self.parts_of(event_id, row.number)
         for bucket in order:
             index = BUCKET_INDEX[bucket]
             part = min(amount, owed[index])
             if part:
-                row.paid[index] += part
+                row.pay(index, part)
                 if index == PRINCIPAL:
                     row.principal_event = event_id
                 owed[index] -= part
                 amount -= part
                 if parts is not None:
                     parts[index] += part
-        if not any(owed[:PENALTY]):
+        if not row.owes_more_than_penalty():
             row.paid_on = day
             if was_unpaid:
                 row.settled_late = row.lateness(day)
+            row.is_open = bool(owed[PENALTY])
         self.count_recovered(whole - amount)
         return amount
 
@@ -189,7 +193,7 @@ class Fold:
         row = self.queue[0]
         row.early += part
         row.principal += part
-        row.paid[PRINCIPAL] += part
+        row.pay(PRINCIPAL, part)
         self.unbilled -= part
         self.repaid_early = True
         self.note_base(event_id)
@@ -230,13 +234,13 @@ class Fold:
                 self.credit.insert(0, (event_id, day, held - taken))
 
     def _use_credit(self, row: Row) -> None:
-        while self.credit and any(row.owed()):
+        row.is_open = any(row.owed())
+        while self.credit and row.is_open:
             event_id, day, held = self.credit[0]
             rest = self._pay_row(row, event_id, held, day, self.plan.allocation)
             self.take_credit(held - rest)
-        if not any(row.owed()):
+        if not row.is_open:
             self.open.remove(row)
-            row.is_open = False
             if row.paid_on is None and any(row.due()):
                 row.paid_on = row.due_date
         if not self.projecting:

@@ -61,6 +61,7 @@ class Row:
         "billed",
         "carried_fees",
         "carried_interest",
+        "covered",
         "days",
         "due_date",
         "early",
@@ -131,9 +132,11 @@ class Row:
         self.principal = 0
         self.interest = 0
         self.fees = 0
+        # By bucket; `covered` is their sum, what the row asks for no more.
         self.paid = [0, 0, 0, 0]
         self.waived = [0, 0, 0, 0]
         self.moved = [0, 0, 0, 0]
+        self.covered = [0, 0, 0, 0]
         self.billed = False
         self.is_open = False
         self.settled_units = 0
@@ -172,13 +175,29 @@ class Row:
 
     def owed(self) -> list[int]:
         """Return what is still to pay, by bucket."""
-        paid, waived, moved = self.paid, self.waived, self.moved
+        covered = self.covered
         return [
-            self.principal - paid[0] - waived[0] - moved[0],
-            self.interest - paid[1] - waived[1] - moved[1],
-            self.fees - paid[2] - waived[2] - moved[2],
-            self.penalty() - paid[3] - waived[3] - moved[3],
+            self.principal - covered[0],
+            self.interest - covered[1],
+            self.fees - covered[2],
+            self.penalty() - covered[3],
         ]
+
+    def pay(self, bucket: int, part: int) -> None:
+        """Take money for the bucket."""
+        self.paid[bucket] += part
+        self.covered[bucket] += part
+
+    def waive(self, bucket: int, part: int) -> None:
+        """Forgive a part of the bucket."""
+        self.waived[bucket] += part
+        self.covered[bucket] += part
+
+    def move(self, parts: Sequence[int]) -> None:
+        """Hand parts of all buckets over to a plan."""
+        for bucket, part in enumerate(parts):
+            self.moved[bucket] += part
+            self.covered[bucket] += part
 
     @property
     def is_settled(self) -> bool:
@@ -187,13 +206,12 @@ class Row:
 
     def owes_more_than_penalty(self) -> bool:
         """Return whether principal, interest or fees are still to pay."""
-        paid, waived, moved = self.paid, self.waived, self.moved
-        settled = sum(paid) + sum(waived) + sum(moved) - paid[3] - waived[3] - moved[3]
-        return self.principal + self.interest + self.fees != settled
+        covered = self.covered
+        return self.principal + self.interest + self.fees != covered[0] + covered[1] + covered[2]
 
     def principal_owed(self) -> int:
         """Return the principal still to pay."""
-        return self.principal - self.paid[0] - self.waived[0] - self.moved[0]
+        return self.principal - self.covered[0]
 
     def days_late(self, day: dt.date) -> int:
         """Return the days past due on `day`; penalty alone does not make a row late."""

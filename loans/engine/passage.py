@@ -14,11 +14,14 @@ from loans.engine.state import Span
 def advance(fold: Fold, day: dt.date) -> None:
     """Carry the loan through `day`: bill what falls due, accrue interest and penalty."""
     while fold.queue and fold.queue[0].due_date <= day:
-        _accrue(fold, fold.queue[0].due_date)
-        _bill(fold, fold.queue[0])
+        row = fold.queue[0]
+        _accrue(fold, row.due_date)
+        _bill(fold, row)
     _accrue(fold, day)
-    for row in fold.open:
-        fold.most_late = max(fold.most_late, row.days_late(day))
+    if not fold.projecting:
+        for row in fold.open:
+            if row.payable_through < day:
+                fold.most_late = max(fold.most_late, row.days_late(day))
 
 
 def _accrue(fold: Fold, day: dt.date) -> None:
@@ -55,6 +58,8 @@ def _interest_base(fold: Fold, plan: Plan) -> int:
 
 def _accrue_penalty(fold: Fold, day: dt.date) -> None:
     for row in fold.open:
+        if row.payable_through >= day:
+            continue
         base = row.principal_owed()
         if not base or not row.plan.penalty_rate or row.fenced_since is not None:
             continue

@@ -125,7 +125,7 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
             part = min(rest, row.owed()[bucket])
             late = row.days_late(day)
             found = found or bool(part)
-            row.waived[bucket] += part
+            row.waive(bucket, part)
             rest -= part
             if part and bucket == PRINCIPAL:
                 row.principal_event = fold.event_id

@@ -56,7 +56,7 @@ def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, in
     for row in fold.open:
         late = row.days_late(day)
         owed = row.owed()
-        row.moved = [moved + part for moved, part in zip(row.moved, owed, strict=True)]
+        row.move(owed)
         row.settled_late = late
         row.is_open, row.fenced_since = False, None
         fold.unbilled += owed[PRINCIPAL]

@@ -125,9 +125,8 @@ class Amortization:
             return balance
         if number <= self.grace or self.method in _PRINCIPAL_AT_THE_END:
             return 0
-        if self.method is Method.EQUAL_PRINCIPAL:
-            return min(self.part, balance)
-        return min(max(self.level - interest, 0), balance)
+        part = self.part if self.method is Method.EQUAL_PRINCIPAL else self.level - interest
+        return min(part, balance) if part > 0 else 0
 
 
 _PRINCIPAL_AT_THE_END = (Method.INTEREST_ONLY, Method.BULLET)
@@ -142,7 +141,7 @@ def build_schedule(terms: LoanTerms) -> Schedule:
     dates, days, units = _rows_of(terms)
     rate, scale = exact_ratio(terms.annual_rate)
     scale *= UNITS_A_YEAR[terms.day_count]
-    numerators = tuple(rate * unit for unit in units)
+    numerators = [rate * unit for unit in units]
     if terms.method is Method.FLAT:
         interest, principal = _flat_columns(terms, numerators, scale)
     else:

@@ -87,18 +87,15 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
     Events dated after `as_of` do not count yet. Raises InvalidEventError for events that do not
     fit the loan (an unknown reversal, a second payout, money before the payout).
     """
-    known = tuple(events)
+    known = sorted(events, key=effective_order)
     reversed_ids = _reversed_ids(known, as_of)
-    applied = sorted(
-        (
-            event
-            for event in known
-            if event.effective_date <= as_of
-            and event.event_id not in reversed_ids
-            and not isinstance(event, Reversed)
-        ),
-        key=effective_order,
-    )
+    applied = [
+        event
+        for event in known
+        if event.effective_date <= as_of
+        and event.event_id not in reversed_ids
+        and not isinstance(event, Reversed)
+    ]
     fold = Fold(terms)
     fold.plan_undone = any(
         isinstance(event, PlanChanged) and event.event_id in reversed_ids for event in known

@@ -1,4 +1,8 @@
-"""What a fold yields: the state of a loan on a date, every amount settled to cents."""
+"""What a fold yields: the state of a loan on a date, every amount settled to cents.
+
+What a fold makes dozens of is a named tuple, which is made three times as fast as a frozen
+dataclass.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +75,7 @@ class Span(NamedTuple):
     event_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallmentState:
+class InstallmentState(NamedTuple):
     """One installment: what it asks, what was paid on it, and how late it is.
 
     Attributes:
@@ -157,16 +160,14 @@ class InstallmentState:
         return self.due.total
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationPart:
+class AllocationPart(NamedTuple):
     """A part of a repayment: which installment and what of it was paid."""
 
     number: int
     amount: Buckets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepaymentAllocation:
+class RepaymentAllocation(NamedTuple):
     """Where a repayment went: amount = Σ parts + credit + refunded, or nothing when reversed."""
 
     event_id: str

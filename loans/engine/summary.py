@@ -10,7 +10,7 @@ from typing import Final
 
 from loans.engine.aging import age_bucket, classify
 from loans.engine.day_count import UNITS_A_YEAR, span_units
-from loans.engine.events import Event, Recovered, Repaid, effective_order
+from loans.engine.events import Event, Recovered, Repaid
 from loans.engine.fold import Fold
 from loans.engine.installments import FEES, INTEREST, PENALTY, PRINCIPAL, Row
 from loans.engine.ledger import LedgerAccount
@@ -46,7 +46,10 @@ class FoldInvariantError(AssertionError):
 def state_of(
     fold: Fold, events: Sequence[Event], reversed_ids: frozenset[str], as_of: dt.date
 ) -> LoanState:
-    """Return the state of the loan on `as_of`; the fold is used up by it."""
+    """Return the state of the loan on `as_of`; the fold is used up by it.
+
+    `events` are all that is known, in the order in which they count.
+    """
     balances = _balances(fold)
     owed = _owed_today(fold)
     due_now = _sum_owed(fold.open)
@@ -164,11 +167,7 @@ def _buckets_of(principal: int, interest: int, fees: int, penalty: int) -> Bucke
 
 
 def _sum_parts(parts: Iterable[Sequence[int]]) -> list[int]:
-    sums = [0, 0, 0, 0]
-    for part in parts:
-        for bucket in range(4):
-            sums[bucket] += part[bucket]
-    return sums
+    return [sum(bucket) for bucket in zip(*parts, strict=True)] or [0, 0, 0, 0]
 
 
 def _sum_owed(rows: Iterable[Row]) -> Buckets:
@@ -241,11 +240,6 @@ def _repayments(
     held: dict[str, int] = {}
     for event_id, _, amount in fold.credit:
         held[event_id] = held.get(event_id, 0) + amount
-    money = [
-        event
-        for event in events
-        if isinstance(event, Repaid | Recovered) and event.effective_date <= as_of
-    ]
     return tuple(
         RepaymentAllocation(
             event_id=event.event_id,
@@ -256,10 +250,11 @@ def _repayments(
                 for number, parts in fold.allocations.get(event.event_id, {}).items()
                 if any(parts)
             ),
-            credit=Money(held.get(event.event_id, 0)),
+            credit=Money(held[event.event_id]) if event.event_id in held else _ZERO,
             reversed=event.event_id in reversed_ids,
         )
-        for event in sorted(money, key=effective_order)
+        for event in events
+        if isinstance(event, (Repaid, Recovered)) and event.effective_date <= as_of
     )
 
 
@@ -330,10 +325,14 @@ def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextD
 def _totals(fold: Fold) -> StateTotals:
     return StateTotals(
         scheduled=_buckets(
-            _sum_parts(
-                [due - moved for due, moved in zip(row.due(), row.moved, strict=True)]
-                for row in fold.rows
-            )
+            [
+                due - moved
+                for due, moved in zip(
+                    _sum_parts(row.due() for row in fold.rows),
+                    _sum_parts(row.moved for row in fold.rows),
+                    strict=True,
+                )
+            ]
         ),
         paid=_buckets(_sum_parts(row.paid for row in fold.rows)),
         waived=_buckets(fold.waived),

@@ -159,6 +159,10 @@ class PenaltyRule:
         return {"uplift": f"{self.uplift:f}", "grace_days": self.grace_days, "annual_cap": cap}
 
 
+def _part_of(principal: Money, rate: Decimal, rounding: Rounding) -> int:
+    return Money.rounded(principal.amount * rate, rounding=rounding).cents if rate else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeeTerms:
     """Fees, each a fixed amount plus a fraction of the principal; never held back at payout.
@@ -173,13 +177,11 @@ class FeeTerms:
 
     def upfront_cents(self, principal: Money, rounding: Rounding) -> int:
         """Return the up-front fee in cents."""
-        part = Money.rounded(principal.amount * self.upfront_rate, rounding=rounding)
-        return self.upfront_amount.cents + part.cents
+        return self.upfront_amount.cents + _part_of(principal, self.upfront_rate, rounding)
 
     def installment_cents(self, principal: Money, rounding: Rounding) -> int:
         """Return the fee of each installment in cents."""
-        part = Money.rounded(principal.amount * self.installment_rate, rounding=rounding)
-        return self.installment_amount.cents + part.cents
+        return self.installment_amount.cents + _part_of(principal, self.installment_rate, rounding)
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON form."""

@@ -27,7 +27,7 @@ from zhixin.shared.money import Money, Rounding
 ROOT = Path(__file__).resolve().parents[4]
 CATALOG = json.loads((ROOT / "loans/catalog/products.json").read_text(encoding="utf-8"))
 POLICY = json.loads((ROOT / "risk/policies/cn-2026-01.json").read_text(encoding="utf-8"))
-VERSION = CATALOG["version"]
+VERSION = CATALOG["versions"][-1]
 PRODUCTS = {product["code"]: product for product in CATALOG["products"]}
 
 
