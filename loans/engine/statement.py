@@ -17,6 +17,7 @@ from typing import Final
 
 from loans.engine.day_count import span_units
 from loans.engine.events import Event, Reversed, effective_order
+from loans.engine.explanation_lines import penalty_line
 from loans.engine.ledger import LedgerAccount
 from loans.engine.servicing import replay
 from loans.engine.state import (
@@ -28,10 +29,9 @@ from loans.engine.state import (
     Span,
 )
 from loans.engine.terms import LoanTerms
-from zhixin.shared.money import MINOR_UNITS, Money
+from zhixin.shared.money import Money
 
 _DAY: Final = dt.timedelta(days=1)
-_PLACES: Final = Decimal("1e-8")
 
 
 class StatementInvariantError(Exception):
@@ -356,19 +356,7 @@ def _late_charge_lines(now: LoanState, later: LoanState, terms: LoanTerms) -> tu
 
 def _line_after(row: InstallmentState, span: Span, day: dt.date, terms: LoanTerms) -> Line:
     """Return the late charge of the part of the span that lies after `day`."""
-    start, units = span.start, span.units
-    if start < day:
-        start, units = day, span_units(terms.day_count, day, span.end)
-    amount = Decimal(span.base_cents * units) * row.penalty_rate
-    amount = (amount / (row.penalty_units_a_year * MINOR_UNITS)).quantize(_PLACES)
-    return Line(
-        amount=amount,
-        rule="PENALTY",
-        text_key="penalty_on_overdue_principal",
-        base=Money(span.base_cents),
-        rate=row.penalty_rate,
-        days=(span.end - start).days,
-        start=start,
-        end=span.end,
-        number=row.number,
-    )
+    if span.start < day:
+        units = span_units(terms.day_count, day, span.end)
+        span = span._replace(start=day, units=units)
+    return penalty_line(row, span)
