@@ -105,7 +105,8 @@ class _Ours:
 def _our_transfers(bills: DayOfBills) -> _Ours:
     references = {line.reference for line in bills.lines}
     named = BankTransfer.objects.filter(public_id__in=list(_uuids(references)))
-    start = datetime.datetime.combine(bills.day, datetime.time(), tzinfo=BANK_TIME_ZONE)
+    day = bills.day
+    start = datetime.datetime(day.year, day.month, day.day, tzinfo=BANK_TIME_ZONE)
     settled = BankTransfer.objects.filter(state__in=_DONE)
     of_day = settled.filter(bank_date=bills.day) | settled.filter(
         bank_date=None, settled_at__gte=start, settled_at__lt=start + datetime.timedelta(days=1)
