@@ -103,7 +103,7 @@ def assert_books_agree(state: LoanState) -> None:
         assert not any(books[account] for account in receivable)
         later = total(part.amount.total for part in state.waivers if not part.counted)
         recovered = -books[LedgerAccount.RECOVERY_INCOME]
-        owed = state.due_now.total + state.unbilled.principal
+        owed = state.due_now.total + state.unbilled.total
         assert books[LedgerAccount.CHARGE_OFF_LOSS] == owed + recovered + later
 
 
