@@ -24,7 +24,7 @@ class NormalSide(StrEnum):
 
 
 class LedgerAccount(StrEnum):
-    """The accounts of the journal."""
+    """The accounts of the journal that a loan has; `HouseAccount` has the others."""
 
     BANK = "BANK"
     LOANS_RECEIVABLE = "LOANS_RECEIVABLE"
@@ -48,6 +48,18 @@ class LedgerAccount(StrEnum):
     def label(self) -> str:
         """Return the account's English name, a source string for translation."""
         return _LABELS[self]
+
+
+class HouseAccount(StrEnum):
+    """The accounts of the journal that belong to no loan; their other side is the bank."""
+
+    # Money that came in and of which nobody knows yet to which loan it belongs: a liability.
+    SUSPENSE = "SUSPENSE"
+
+    @property
+    def normal_side(self) -> NormalSide:
+        """Return the side on which the account usually stands."""
+        return NormalSide.CREDIT
 
 
 _CREDIT_ACCOUNTS: Final = frozenset(

@@ -8,6 +8,7 @@ from loans.models.agreement import Agreement, CostSheet, CostSheetConfirmation
 from loans.models.application import ApplicationStatusChange, LoanApplication
 from loans.models.approval import CorrectionDecision, ProposedCorrection
 from loans.models.autopay import AutopayDebit, AutopayEnd, AutopayMandate, AutopayNotice
+from loans.models.bank_file import BankFile, BankFileRow, BankFileStep
 from loans.models.books import BooksDifference
 from loans.models.business_day import BusinessDay, NightStepRun
 from loans.models.document import SettlementCertificate
@@ -27,6 +28,9 @@ __all__ = [
     "AutopayNotice",
     "BankBill",
     "BankDifference",
+    "BankFile",
+    "BankFileRow",
+    "BankFileStep",
     "BankNotice",
     "BankTransfer",
     "BooksDifference",

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from loans.engine.ledger import LedgerAccount
+from loans.engine.ledger import HouseAccount, LedgerAccount
 from loans.models.loan import REASON_LABELS, Loan, LoanEvent
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
@@ -28,6 +28,14 @@ LEDGER_ACCOUNT_LABELS = {
     LedgerAccount.CHARGE_OFF_LOSS: _("Losses written off"),
     LedgerAccount.RECOVERY_INCOME: _("Recoveries"),
 }
+HOUSE_ACCOUNT_LABELS = {HouseAccount.SUSPENSE: _("Money without a loan")}
+# Why money without a loan moved: it came, was booked on a loan after all, or went back.
+SUSPENSE_REASON_LABELS = {
+    "SUSPENSE_RECEIVED": _("Money without a loan came in"),
+    "SUSPENSE_BOOKED": _("Money without a loan was booked on one"),
+    "SUSPENSE_RETURNED": _("Money without a loan was returned"),
+}
+JOURNAL_REASON_LABELS = {**REASON_LABELS, **SUSPENSE_REASON_LABELS}
 
 # Both directions: an entry without its postings, and postings added to an old entry. The count
 # on the entry makes both fail, and so does any sum but zero (SQLSTATE 23514, check violation).
@@ -43,10 +51,15 @@ _BALANCE_CHECK = """
 
 
 class JournalEntry(AppendOnly):
-    """One balanced change of the books, for one loan on one business date."""
+    """One balanced change of the books on a business date: of a loan, or of money without one."""
 
     loan = models.ForeignKey(
-        Loan, on_delete=models.PROTECT, related_name="journal_entries", verbose_name=_("loan")
+        Loan,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="journal_entries",
+        verbose_name=_("loan"),
     )
     event = models.ForeignKey(
         LoanEvent,
@@ -57,7 +70,7 @@ class JournalEntry(AppendOnly):
         verbose_name=_("event of a loan"),
     )
     business_date = models.DateField(_("business date"))
-    reason = models.CharField(_("reason"), max_length=60, choices=REASON_LABELS)
+    reason = models.CharField(_("reason"), max_length=60, choices=JOURNAL_REASON_LABELS)
     posting_count = models.PositiveSmallIntegerField(_("number of postings"))
     actor_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -87,7 +100,11 @@ class JournalEntry(AppendOnly):
         constraints = [
             models.CheckConstraint(
                 condition=Q(posting_count__gte=2), name="journal_entry_has_two_sides"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=list(SUSPENSE_REASON_LABELS)) ^ Q(loan__isnull=False),
+                name="journal_entry_has_loan_or_suspense",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -105,9 +122,16 @@ class Posting(AppendOnly):
         verbose_name=_("journal entry"),
     )
     loan = models.ForeignKey(
-        Loan, on_delete=models.PROTECT, related_name="postings", verbose_name=_("loan")
+        Loan,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="postings",
+        verbose_name=_("loan"),
     )
-    account = models.CharField(_("account"), max_length=24, choices=LEDGER_ACCOUNT_LABELS)
+    account = models.CharField(
+        _("account"), max_length=24, choices={**LEDGER_ACCOUNT_LABELS, **HOUSE_ACCOUNT_LABELS}
+    )
     debit = MoneyField(_("debit"), default=Money.zero)
     credit = MoneyField(_("credit"), default=Money.zero)
 
@@ -131,7 +155,12 @@ class Posting(AppendOnly):
             models.CheckConstraint(
                 condition=Q(debit__gt=0, credit=0) | Q(debit=0, credit__gt=0),
                 name="posting_has_one_side",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(loan__isnull=False) & ~Q(account=HouseAccount.SUSPENSE)
+                | Q(loan__isnull=True, account__in=[HouseAccount.SUSPENSE, LedgerAccount.BANK]),
+                name="posting_without_loan_is_suspense",
+            ),
         ]
 
     def __str__(self) -> str:
