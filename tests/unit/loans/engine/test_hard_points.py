@@ -1,4 +1,14 @@
-"""The hard points of lending that concern the engine, each with its exact figures."""
+"""The twenty hard points of lending, each with exact figures, in tests that bear its number.
+
+Those that are not the engine's are tested where they live, with real threads on PostgreSQL:
+
+13 (one key, one posting) and 14 (concurrent money on one loan): test_money.py, test_races.py and
+   test_corrections.py of tests/integration/loans/servicing.
+15 (the night beside live payments): test_money.py and test_races.py there.
+16 (missed days heal in order): test_money.py there, and tests/integration/loans/rail.
+17 (what day it is): test_money.py there; tests/architecture/test_source_rules.py keeps the clock
+   out of everything below the interface.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +22,7 @@ from loans.engine.day_count import period_factor
 from loans.engine.events import InvalidEventError
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
-from loans.engine.modification import defer, extend, preview
+from loans.engine.modification import defer, extend, freeze_interest, preview
 from loans.engine.schedule import build_schedule
 from loans.engine.servicing import (
     ChargedOff,
@@ -20,6 +30,7 @@ from loans.engine.servicing import (
     Disputed,
     DisputeResolved,
     DueDateMoved,
+    Event,
     PrepaymentEffect,
     Recovered,
     Refunded,
@@ -41,7 +52,7 @@ from tests.unit.loans.engine.loan_building import (
     state,
 )
 from zhixin.shared.calendar import add_months
-from zhixin.shared.money import Money
+from zhixin.shared.money import Money, Rounding
 
 
 def totals(**terms: object) -> list[str]:
@@ -89,6 +100,19 @@ def test_3_a_year_split_gives_each_year_its_own_length() -> None:
     assert factor == Fraction(31, 365) + Fraction(60, 366)
 
 
+def test_3_a_leap_day_counts_in_a_period_that_begins_the_year_before() -> None:
+    """10,000 × 12 % × (17/365 + 74/366) = 298.5134."""
+    rows = build_schedule(
+        loan(
+            disbursement_date="2023-12-15",
+            period={"every": 3, "unit": "MONTH"},
+            installment_count=1,
+            day_count="ACTUAL_ACTUAL",
+        )
+    ).rows
+    assert (rows[0].days, str(rows[0].interest)) == (91, "298.51")
+
+
 def test_4_a_stub_of_five_days_costs_five_days() -> None:
     rows = build_schedule(loan(first_due_date="2024-01-06")).rows
     assert (rows[0].days, rows[0].interest) == (5, money("16.67"))
@@ -126,6 +150,18 @@ def test_7_a_backdated_repayment_takes_its_place() -> None:
     assert found == state(terms, [earlier, later], "2024-03-20")
 
 
+def test_8_on_one_day_it_falls_due_accrues_and_is_penalized_before_it_is_paid() -> None:
+    """788.49 overdue for ten days at 18 % is 3.94, and 892.43 settles it on the tenth."""
+    terms = loan(penalty=PENALTY)
+    on_time = state(terms, [paid("a", "2024-02-01", "888.49")], "2024-02-01")
+    assert on_time.installments[0].interest == money("100.00")
+    assert (on_time.due_now.total, on_time.installments[0].days_late) == (money("0"), 0)
+    assert on_time.prepaid == money("0")
+    settled = state(terms, [paid("a", "2024-02-11", "892.43")], "2024-02-20")
+    assert (settled.due_now.total, str(settled.penalty_accrued)) == (money("0"), "3.94")
+    assert (settled.days_past_due, settled.installments[0].days_late) == (0, 10)
+
+
 def test_8_and_18_penalty_runs_from_the_day_after_the_due_date() -> None:
     """1,000 overdue, 18 % × 1.5 for 10 days: 7.50 (/360), 7.40 (/365)."""
     bare = {"principal": "1000", "annual_rate": "0.18", "installment_count": 1}
@@ -152,7 +188,7 @@ def test_8_and_18_penalty_runs_from_the_day_after_the_due_date() -> None:
         ("ACTUAL_365", "0.24", "19.73"),
     ],
 )
-def test_penalty_vectors_of_conduct(day_count: str, cap: str | None, penalty: str) -> None:
+def test_18_penalty_vectors_of_conduct(day_count: str, cap: str | None, penalty: str) -> None:
     terms = loan(
         principal="1000",
         annual_rate="0.18",
@@ -222,6 +258,24 @@ def test_11_a_charge_off_stops_accrual_and_follows_earlier_money() -> None:
     assert mended.balances[LedgerAccount.CHARGE_OFF_LOSS] < loss - money("888.49")
 
 
+def test_11_a_charge_off_undone_lets_all_accrue_as_if_it_had_not_been() -> None:
+    """Five overdue principals, 140, 111, 80, 50 and 19 days at 18 %, each rounded: 159.66."""
+    terms = loan(penalty=PENALTY)
+    off = ChargedOff(event_id="off", effective_date=day("2024-06-01"), sequence=1)
+    stopped = state(terms, [off], "2024-06-20")
+    assert str(stopped.penalty_accrued) == "121.45"
+    undone = Reversed(event_id="undo", effective_date=day("2024-06-20"), sequence=2, of="off")
+    again = state(terms, [off, undone], "2024-06-20")
+    assert str(again.penalty_accrued) == "159.66"
+    assert again == state(terms, [], "2024-06-20")
+    bounced = paid("late", "2024-02-01", "888.49", 3)
+    back = Reversed(event_id="back", effective_date=day("2024-06-25"), sequence=4, of="late")
+    loss = state(terms, [off, bounced], "2024-06-25").balances[LedgerAccount.CHARGE_OFF_LOSS]
+    whole = state(terms, [off, bounced, back], "2024-06-25").balances
+    # 888.49 and the 47.70 of penalty that it had spared.
+    assert whole[LedgerAccount.CHARGE_OFF_LOSS] - loss == money("936.19")
+
+
 def test_12_the_delinquency_clock() -> None:
     terms = loan(penalty=PENALTY)
     assert state(terms, [], "2024-02-01").status is LoanStatus.ACTIVE
@@ -273,10 +327,64 @@ def test_19_payoff_equals_close() -> None:
     assert amounts(closed, "interest") == ["0.58", "0.24"]
 
 
+def test_19_a_payoff_after_a_plan_leaves_nothing() -> None:
+    """5,149.20 and 15 of the 31 days of a month at 1 %: 24.92."""
+    terms = loan()
+    events: list[Event] = [payout(terms)]
+    events += [paid(f"p{n}", f"2024-{n:02d}-01", "888.49", n) for n in range(2, 8)]
+    change = extend(
+        terms, events, day("2024-07-01"), installment_count=12, annual_rate=Decimal("0.12")
+    )
+    quoted = replay(terms, [*events, change], day("2024-07-16"))
+    assert str(quoted.payoff_amount) == "5174.12"
+    last = paid("all", "2024-07-16", "5174.12", 99)
+    closed = replay(terms, [*events, change, last], day("2024-07-16"))
+    assert (closed.status, closed.outstanding.total) == (LoanStatus.PAID_OFF, Money(0))
+    assert not any(row.outstanding.total for row in closed.installments)
+
+
+def test_18_penalty_after_the_last_due_date_adds_no_installment() -> None:
+    terms = loan(principal="1000", installment_count=1, penalty=PENALTY)
+    for on in ("2024-02-02", "2024-12-31", "2026-01-01"):
+        assert len(state(terms, [], on).installments) == 1
+
+
+def test_20_interest_that_rests_for_months_comes_back_afterwards() -> None:
+    """5,149.20 in six, three of them free: level 5,149.20 × 1.01³ / 6.121003 = 866.72."""
+    terms = loan()
+    events: list[Event] = [payout(terms)]
+    events += [paid(f"p{n}", f"2024-{n:02d}-01", "888.49", n) for n in range(2, 8)]
+    change = freeze_interest(terms, events, day("2024-07-01"), months=3)
+    found = replay(terms, [*events, change], day("2024-07-01"))
+    rows = [row for row in found.installments if row.plan == 1]
+    assert [str(row.interest) for row in rows] == ["0.00"] * 3 + ["25.49", "17.08", "8.58"]
+    assert [str(row.total) for row in rows] == ["866.72"] * 5 + ["866.75"]
+
+
+def test_20_what_is_owed_before_is_what_is_owed_after_and_what_was_waived() -> None:
+    """One installment late for 14 days: 796.37 at 18 % is 5.57 of penalty, given up."""
+    terms = loan(penalty=PENALTY)
+    first = paid("p2", "2024-02-01", "888.49", 2)
+    before = state(terms, [first], "2024-03-15").outstanding
+    change = defer(terms, [payout(terms), first], day("2024-03-15"), waived_penalty=before.penalty)
+    after = state(terms, [first, change], "2024-03-15")
+    assert (str(before.penalty), after.outstanding.penalty) == ("5.57", money("0"))
+    assert after.totals.waived.total == before.penalty
+    assert after.outstanding.principal == before.principal == money("9211.51")
+    assert after.outstanding.interest == before.interest
+    assert before.total == after.outstanding.total + after.totals.waived.total
+
+
+def test_amounts_of_any_size_are_exact_to_the_cent() -> None:
+    """Twelve digits do not fit a float's or a small context's figures."""
+    assert totals(principal="12345678901.23")[0] == "1096898615.79"
+    assert Money.rounded(Decimal("2.675"), rounding=Rounding.HALF_UP) == money("2.68")
+
+
 def test_20_stretching_from_six_to_twelve_installments() -> None:
     """10,000 at 12 % after six payments (balance 5,149.20): 457.50 a month, 159.06 more."""
     terms = loan()
-    events = [payout(terms)]
+    events: list[Event] = [payout(terms)]
     events += [paid(f"p{n}", f"2024-{n:02d}-01", "888.49", n) for n in range(2, 8)]
     on = day("2024-07-01")
     assert replay(terms, events, on).payoff_amount == money("5149.20")
@@ -293,7 +401,7 @@ def test_20_a_holiday_costs_less_than_one_with_interest_on_interest() -> None:
     capitalized = build_schedule(loan(principal="5200.69", installment_count=6)).totals.total
     assert capitalized - money("5330.92") == money("53.30")
     terms = loan()
-    events = [payout(terms)]
+    events: list[Event] = [payout(terms)]
     events += [paid(f"p{n}", f"2024-{n:02d}-01", "888.49", n) for n in range(2, 8)]
     on = day("2024-07-01")
     change = defer(terms, events, on, months=1)
