@@ -27,6 +27,7 @@ from accounts.models.income_proof import IncomeProofKind
 from accounts.selectors.profiles import bank_account
 from accounts.services import income_proofs, people, profiles
 from accounts.services.messages import claim_message, record_sent, waiting_message_ids
+from loans.engine.autopay import CONSENT_TEXT_VERSION
 from loans.engine.lifecycle import ApplicationState, TransferState
 from loans.models import BankTransfer, BusinessDay, Loan, LoanApplication, Merchant
 from loans.selectors.servicing import loan_state
@@ -37,6 +38,7 @@ from loans.services.agreements import (
     sign_agreement,
 )
 from loans.services.applications import ApplicationRequest, submit_application
+from loans.services.autopay import turn_on
 from loans.services.business_day import close_days
 from loans.services.notices import tell_borrower_of_transfer
 from loans.services.repayments import request_repayment
@@ -80,6 +82,7 @@ class Character:
 
     `paid` installments are paid on their due dates. `late_days` says how long ago the next one was
     due; None means that it is still to come. `ahead` pays that many early; `pays_off` pays all.
+    `autopay` "works" pays the installments; turned on after them it "fails" for lack of money.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Character:
     ahead: int = 0
     partly: str = ""
     pays_off: bool = False
+    autopay: str = ""
 
 
 CAST = (
@@ -109,10 +113,11 @@ CAST = (
     ),
     Character(
         name="王磊",
-        story="current, a journey",
+        story="current, a journey, with autopay",
         wish=Wish(amount="8000", installments=6, product="travel", purpose="TRAVEL"),
         paid=2,
         due_in_days=9,
+        autopay="works",
     ),
     Character(
         name="李雪",
@@ -133,10 +138,11 @@ CAST = (
     ),
     Character(
         name="周强",
-        story="five days late",
+        story="five days late, autopay stopped after two failures",
         wish=Wish(amount="12000", installments=12),
         paid=2,
         late_days=5,
+        autopay="fails",
     ),
     Character(
         name="吴刚",
@@ -248,6 +254,7 @@ class DemoBook:
                 break
             self.date += datetime.timedelta(days=1)
             close_days(through=self.date, actor=NIGHT, clock=self.at, progress=lambda _step: None)
+            self._bank_confirms()
             self.progress(self.date)
 
     def _make_borrower(self, number: int, character: Character) -> User:
@@ -368,6 +375,12 @@ class DemoBook:
     def _plan_payments(self, user: User, character: Character) -> None:
         loan = Loan.objects.get(borrower=user)
         due_dates = list(loan.installments.order_by("number").values_list("due_date", flat=True))
+        if character.autopay == "works":
+            self._turn_on_autopay(user)
+            return
+        if character.autopay == "fails":
+            after = due_dates[character.paid - 1] + datetime.timedelta(days=1)
+            self.plans[after].append(lambda: self._turn_on_autopay(user))
         for due_date in due_dates[: character.paid]:
             self.plans[due_date].append(lambda: self._pay_what_is_due(user))
         if character.ahead:
@@ -404,15 +417,31 @@ class DemoBook:
         )
         self._bank_confirms()
 
+    def _turn_on_autopay(self, user: User) -> None:
+        account = bank_account(user)
+        if account is None:
+            raise RuntimeError(f"The demo's {user} has no bank account.")
+        turn_on(
+            loan_id=Loan.objects.get(borrower=user).pk,
+            text_version=CONSENT_TEXT_VERSION,
+            card_last_four=account.last_four,
+            language="zh-hans",
+            business_date=self.date,
+            actor=user.as_actor(),
+            at=self.at(),
+        )
+
     def _bank_confirms(self) -> None:
+        fails = {character.name for character in CAST if character.autopay == "fails"}
         for transfer in BankTransfer.objects.filter(state=TransferState.PENDING):
+            refused = transfer.account_name in fails and hasattr(transfer, "autopay_debit")
             settle_transfer(
                 reference=str(transfer.public_id),
                 word=BankWord(
-                    outcome=Outcome.SUCCEEDED,
+                    outcome=Outcome.FAILED if refused else Outcome.SUCCEEDED,
                     amount=transfer.amount,
                     bank_reference=f"DEMO{transfer.pk:08d}",
-                    failure_code="",
+                    failure_code="ACQ.BUYER_BALANCE_NOT_ENOUGH" if refused else "",
                     body={"source": "demo data"},
                 ),
                 at=self.at(),

@@ -12,7 +12,14 @@ from django.db import DatabaseError, connection, models, transaction
 
 from accounts.models import User
 from loans.engine.lifecycle import ApplicationState, LoanStatus
-from loans.models import Installment, Loan, LoanApplication
+from loans.models import (
+    AutopayDebit,
+    AutopayEnd,
+    AutopayMandate,
+    Installment,
+    Loan,
+    LoanApplication,
+)
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import booked_balances
 from loans.services.servicing import PROJECTED_FIELDS, installment_row, project
@@ -74,6 +81,14 @@ def test_the_book_holds_the_stories_it_tells() -> None:
     }
     late = Loan.objects.filter(status=LoanStatus.OVERDUE).order_by("days_past_due")
     assert list(late.values_list("days_past_due", flat=True)) == [5, 18, 40, 105]
+    # One has autopay on, which paid two installments; for one it stopped after two failures.
+    assert AutopayMandate.objects.filter(end__isnull=True).count() == 1
+    assert list(AutopayEnd.objects.values_list("reason", flat=True)) == ["TWO_FAILURES"]
+    debits = AutopayDebit.objects.order_by("transfer__state")
+    assert list(debits.values_list("transfer__state", flat=True)) == [
+        *["FAILED", "FAILED"],
+        *["SUCCEEDED", "SUCCEEDED"],
+    ]
     states = LoanApplication.objects.exclude(state=ApplicationState.SIGNED)
     assert Counter(states.values_list("state", flat=True)) == {
         ApplicationState.DECLINED: 1,
