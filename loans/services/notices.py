@@ -17,6 +17,7 @@ _KINDS = {
     (TransferPurpose.DISBURSEMENT, TransferState.FAILED): "payout_failed",
     (TransferPurpose.REPAYMENT, TransferState.SUCCEEDED): "repayment_received",
     (TransferPurpose.REPAYMENT, TransferState.FAILED): "repayment_failed",
+    (TransferPurpose.REFUND, TransferState.SUCCEEDED): "refund_paid",
 }
 
 
