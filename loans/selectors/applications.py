@@ -206,9 +206,9 @@ def _monthly_installments(loans: list[Loan]) -> Money:
 def _worst_days_late(user: User, *, as_of: datetime.date) -> int:
     """Return the longest delay of an installment that was unpaid within the past year."""
     since = as_of - datetime.timedelta(days=HISTORY_DAYS)
-    due = Installment.objects.filter(loan__borrower=user, due_date__lt=as_of)
+    due = Installment.objects.filter(loan__borrower=user, payable_through__lt=as_of)
     late = [
-        ((row.paid_on or as_of) - row.due_date).days
+        ((row.paid_on or as_of) - row.payable_through).days
         for row in due
         if row.paid_on is None or row.paid_on > since
     ]
