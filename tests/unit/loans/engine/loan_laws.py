@@ -17,7 +17,7 @@ from loans.engine.state import Buckets
 from loans.engine.terms import LoanTerms
 from zhixin.shared.money import Money, round_ratio, total
 
-ZERO = Money(0)
+ZERO, CENT = Money(0), Money(1)
 NAMES = ("principal", "interest", "fees", "penalty")
 CLOSED = (LoanStatus.PAID_OFF, LoanStatus.OVERPAID)
 
@@ -214,9 +214,16 @@ def assert_paying_the_payoff_closes(
         return
     on = state.as_of
     known = through(events, on)
-    amount = replay(terms, known, on).payoff_amount
+    before = replay(terms, known, on)
+    amount = before.payoff_amount
     if not amount:
         return
+    if amount > CENT:
+        short = Repaid(event_id="short", effective_date=on, sequence=10**6, amount=amount - CENT)
+        left = replay(terms, (*known, short), on)
+        assert (left.payoff_amount, left.closed_on) == (CENT, None)
+        # What is not due is not called for a payment that does not close the loan.
+        assert left.due_now.total <= before.due_now.total
     paid = Repaid(event_id="payoff", effective_date=on, sequence=10**6, amount=amount)
     for later in (0, 1, 400):
         closed = replay(terms, (*known, paid), on + dt.timedelta(days=later))
