@@ -16,9 +16,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import signed_in
 from loans.adapters import rail
 from loans.adapters.bank import BankClient, BankState, UnableToReuseReferenceError
+from loans.engine.bank_bill import ACCOUNT_COLUMNS, TRADE_COLUMNS
 from loans.models import BankBill, BankDifference
 from loans.models.reconciliation import DIFFERENCE_PERMISSION, SETTLING_STEPS
-from loans.models.transfer import NoticeVerdict
+from loans.models.transfer import (
+    TRANSFER_STATE_LABELS,
+    NoticeVerdict,
+    TransferChannel,
+    TransferPurpose,
+)
 from loans.selectors.bank_days import bank_days, difference_queue
 from loans.services.bank_differences import (
     claim_difference,
@@ -208,10 +214,38 @@ def _answer_about(pk: int) -> tuple[BankDifference, Any]:
         raise NothingToAskError(str(error)) from error
 
 
-def _sides(found: BankDifference) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the evidence of both sides as rows of name and value; empty values are left out."""
-    sides = ((_("The bank"), found.bank_side), (_("Our books"), found.our_side))
+Rows = list[tuple[str, str]]
+
+
+def _sides(found: BankDifference) -> list[tuple[str, Rows]]:
+    """Return the evidence of both sides as rows of name and value."""
     return [
-        (title, [(name, str(value)) for name, value in side.items() if str(value).strip()])
-        for title, side in sides
+        (_("The bank"), _bank_rows(found.bank_side)),
+        (_("Our books"), _our_rows(found.our_side)),
+    ]
+
+
+def _bank_rows(side: dict[str, Any]) -> Rows:
+    """Return the bank's own words in the order of its bill; what is empty or 0.00 is left out."""
+    order = {name: place for place, name in enumerate([*TRADE_COLUMNS, *ACCOUNT_COLUMNS])}
+    names = sorted(side, key=lambda name: (order.get(name, len(order)), name))
+    rows = [(name, str(side[name]).strip()) for name in names]
+    return [(name, value) for name, value in rows if value not in {"", "0.00"}]
+
+
+def _our_rows(side: dict[str, str]) -> Rows:
+    """Return what our books say, in words."""
+    words: dict[str, tuple[str, dict[str, Any]]] = {
+        "amount": (_("amount"), {}),
+        "state": (_("state"), dict(TRANSFER_STATE_LABELS)),
+        "purpose": (_("purpose"), dict(TransferPurpose.choices)),
+        "channel": (_("way"), dict(TransferChannel.choices)),
+        "reference": (_("our reference"), {}),
+        "bank_reference": (_("bank's reference"), {}),
+        "bank_date": (_("day of the bank's bill"), {}),
+    }
+    return [
+        (label, str(values.get(side[name], side[name])))
+        for name, (label, values) in words.items()
+        if side.get(name)
     ]

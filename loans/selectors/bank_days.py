@@ -45,10 +45,13 @@ class QueueRow:
 def days_to_compare(*, through: datetime.date) -> list[datetime.date]:
     """Return the days up to `through` that were not compared, oldest first.
 
-    They begin with the day of the first transfer; a day without any is compared too, because the
-    bank may know of money that we do not.
+    They begin with the day of the first transfer that is with the bank; a day without any is
+    compared too, because the bank may know of money that we do not.
     """
-    first = BankTransfer.objects.aggregate(first=Min("created_at"))["first"]
+    with_bank = BankTransfer.objects.unsettled() | BankTransfer.objects.filter(
+        bank_date__isnull=False
+    )
+    first = with_bank.aggregate(first=Min("created_at"))["first"]
     if first is None:
         return []
     day: datetime.date = first.astimezone(BANK_TIME_ZONE).date()

@@ -25,7 +25,6 @@ from loans.selectors.reversals import reversals_of
 from loans.services.bank_differences import Finding, note_finding, our_side_of
 from zhixin.shared.actor import Actor
 from zhixin.shared.money import Money, Rounding, total
-from zhixin.shared.signing import BANK_TIME_ZONE
 
 _DONE = (TransferState.SUCCEEDED, TransferState.REVERSED)
 # One comparison at a time: the lock of the transaction that writes it.
@@ -105,12 +104,7 @@ class _Ours:
 def _our_transfers(bills: DayOfBills) -> _Ours:
     references = {line.reference for line in bills.lines}
     named = BankTransfer.objects.filter(public_id__in=list(_uuids(references)))
-    day = bills.day
-    start = datetime.datetime(day.year, day.month, day.day, tzinfo=BANK_TIME_ZONE)
-    settled = BankTransfer.objects.filter(state__in=_DONE)
-    of_day = settled.filter(bank_date=bills.day) | settled.filter(
-        bank_date=None, settled_at__gte=start, settled_at__lt=start + datetime.timedelta(days=1)
-    )
+    of_day = BankTransfer.objects.filter(state__in=_DONE, bank_date=bills.day)
     day_rows = list(of_day.order_by("pk"))
     by_reference = {str(transfer.public_id): transfer for transfer in named}
     keys = {transfer.pk for transfer in [*by_reference.values(), *day_rows]}

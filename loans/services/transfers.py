@@ -35,6 +35,7 @@ from loans.services.servicing import record_event
 from zhixin.shared.actor import BANK, Actor
 from zhixin.shared.jobs import enqueue_after_commit
 from zhixin.shared.money import Money
+from zhixin.shared.signing import BANK_TIME_ZONE
 
 logger = logging.getLogger(__name__)
 
@@ -250,6 +251,17 @@ def _step_of(transfer: BankTransfer, *, succeeded: bool) -> TransferEvent:
     return TransferEvent.SUCCEED_LATE if late else TransferEvent.SUCCEED
 
 
+def _bank_day(word: BankWord, at: datetime.datetime) -> datetime.date | None:
+    """Return in which of the bank's days a success stands; None when it was not the bank's word."""
+    if word.value_date is not None or word.body.get("source") not in _BANK_SOURCES:
+        return word.value_date
+    return at.astimezone(BANK_TIME_ZONE).date()
+
+
+# How a word that came from the bank itself is marked in its body.
+_BANK_SOURCES = frozenset({"notice", "answer"})
+
+
 def _apply(transfer: BankTransfer, word: BankWord, at: datetime.datetime) -> None:
     succeeded = word.outcome == Outcome.SUCCEEDED
     transfer.state = TRANSFER_LIFECYCLE.after(
@@ -258,7 +270,7 @@ def _apply(transfer: BankTransfer, word: BankWord, at: datetime.datetime) -> Non
     transfer.bank_reference = word.bank_reference or transfer.bank_reference
     transfer.failure_code = "" if succeeded else word.failure_code
     transfer.settled_at = at
-    transfer.bank_date = word.value_date
+    transfer.bank_date = _bank_day(word, at) if succeeded else None
     fields = ["state", "bank_reference", "failure_code", "settled_at", "bank_date"]
     transfer.save(update_fields=fields)
     if succeeded:
