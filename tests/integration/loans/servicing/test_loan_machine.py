@@ -21,11 +21,17 @@ from loans.models import Installment, Loan, LoanEvent
 from loans.selectors.servicing import engine_event, events_of
 from loans.services.ledger import booked_balances
 from loans.services.night import age_overdue_loans, bill_due_installments
-from loans.services.servicing import PROJECTED_FIELDS, installment_row, project, record_event
+from loans.services.servicing import (
+    PROJECTED_FIELDS,
+    UnableToRecordEventError,
+    installment_row,
+    project,
+    record_event,
+)
 from tests.factories.accounts import make_borrower
 from tests.factories.funded import SIGNED_AT, set_business_date, signed_agreement
 from tests.unit.loans.engine.loan_laws import assert_state_is_sound
-from tests.unit.loans.engine.loan_machine import EventMaker, LoanRules
+from tests.unit.loans.engine.loan_machine import EventMaker, LoanRules, RefusedError
 from zhixin.shared.actor import NIGHT, SYSTEM
 from zhixin.shared.money import Money
 
@@ -70,9 +76,9 @@ class StoredLoan(LoanRules):
                     actor=SYSTEM,
                     at=SIGNED_AT,
                 )
-        except InvalidEventError:
+        except (InvalidEventError, UnableToRecordEventError) as error:
             assert self.written() == before
-            raise
+            raise RefusedError(str(error)) from error
         return engine_event(row)
 
     def written(self) -> tuple[int, int, int]:

@@ -48,6 +48,10 @@ EFFECTS = st.none() | st.sampled_from(PrepaymentEffect)
 PAYMENTS = st.sampled_from(("part", "due", "several", "payoff", "over"))
 
 
+class RefusedError(Exception):
+    """The services refuse the event."""
+
+
 class LoanRules(RuleBasedStateMachine):
     """One loan and everything that may happen to it, in the order in which we learn of it."""
 
@@ -69,7 +73,7 @@ class LoanRules(RuleBasedStateMachine):
         """Make what stands before the payout."""
 
     def keep(self, make_event: EventMaker) -> Event:
-        """Record the event; raise InvalidEventError and change nothing when it does not fit."""
+        """Record the event; raise one of the refusals and change nothing when it does not fit."""
         raise NotImplementedError
 
     def pass_days(self, days: int) -> None:
@@ -98,7 +102,7 @@ class LoanRules(RuleBasedStateMachine):
         known = list(self.events)
         try:
             event = self.keep(make_event)
-        except InvalidEventError as error:
+        except (InvalidEventError, RefusedError) as error:
             note(f"refused: {error}")
             assert self.events == known
             event = None
