@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts.models import Message
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
 from loans.models import BankTransfer, JournalEntry, Loan, LoanEvent, MoneyCommand, ReceivedMoney
@@ -31,6 +32,7 @@ from loans.services.disputes import (
 )
 from loans.services.due_dates import UnableToMoveDueDateError, move_due_date
 from loans.services.ledger import booked_balances
+from loans.services.notices import tell_borrower_of_transfer
 from loans.services.received_money import (
     MoneyAlreadyRecordedError,
     UnableToRecordMoneyError,
@@ -418,6 +420,19 @@ def test_the_credit_of_a_closed_loan_is_refunded_once() -> None:
     assert refund_closed_loan(loan_id=loan.pk, business_date=SIGNED_ON, at=SIGNED_AT) is None
     assert booked(loan) == {}
     assert_books_agree(loan)
+
+
+def test_the_borrower_is_told_of_a_refund_once() -> None:
+    loan = funded_loan()
+    received(loan, "12050.00", on=SIGNED_ON)
+    refund = refund_closed_loan(loan_id=loan.pk, business_date=SIGNED_ON, at=SIGNED_AT)
+    assert refund is not None
+    settle(refund)
+    for _ in range(2):
+        tell_borrower_of_transfer(transfer_id=refund.pk, at=SIGNED_AT)
+    message = Message.objects.get(recipient=loan.borrower)
+    assert message.kind == "refund_paid"
+    assert "¥50.00" in message.body
 
 
 def test_after_a_refund_that_failed_a_person_decides() -> None:
