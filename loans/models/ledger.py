@@ -130,7 +130,9 @@ class Posting(AppendOnly):
         verbose_name=_("loan"),
     )
     account = models.CharField(
-        _("account"), max_length=24, choices={**LEDGER_ACCOUNT_LABELS, **HOUSE_ACCOUNT_LABELS}
+        _("account"),
+        max_length=24,
+        choices=[*LEDGER_ACCOUNT_LABELS.items(), *HOUSE_ACCOUNT_LABELS.items()],
     )
     debit = MoneyField(_("debit"), default=Money.zero)
     credit = MoneyField(_("credit"), default=Money.zero)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from loans.engine.ledger import LedgerAccount
+from loans.engine.ledger import HouseAccount, LedgerAccount
 from zhixin.shared.money import Money, total
 
 
@@ -17,7 +17,7 @@ from zhixin.shared.money import Money, total
 class AccountBalance:
     """The sums of one account; `balance` is debits less credits."""
 
-    account: LedgerAccount
+    account: LedgerAccount | HouseAccount
     debits: Money
     credits: Money
 
@@ -66,14 +66,15 @@ def trial_balance() -> TrialBalance:
                 sums[account] = (int(left), int(right))
             else:
                 ends.append(_loose_end(rule, loan_id, Money(int(left)), Money(int(right))))
-    accounts = tuple(_account(account, *sums.get(account, (0, 0))) for account in LedgerAccount)
+    every = (*LedgerAccount, *HouseAccount)
+    accounts = tuple(_account(account, *sums.get(account, (0, 0))) for account in every)
     difference = total(each.balance for each in accounts)
     if difference:
         ends.insert(0, _loose_end("the journal sums to zero", None, difference, Money.zero()))
     return TrialBalance(accounts=accounts, loose_ends=tuple(ends))
 
 
-def _account(account: LedgerAccount, debits: int, credits_: int) -> AccountBalance:
+def _account(account: LedgerAccount | HouseAccount, debits: int, credits_: int) -> AccountBalance:
     return AccountBalance(account=account, debits=Money(debits), credits=Money(credits_))
 
 
@@ -93,7 +94,7 @@ WITH by_loan AS (
                FILTER (WHERE account = 'BORROWER_CREDIT'), 0)::bigint AS credit,
            COALESCE(SUM(debit_cents - credit_cents)
                FILTER (WHERE account = 'BANK'), 0)::bigint AS bank
-      FROM loans_posting GROUP BY loan_id
+      FROM loans_posting WHERE loan_id IS NOT NULL GROUP BY loan_id
 ), moved AS (
     SELECT e.loan_id, SUM(
                CASE WHEN e.kind IN ('REPAYMENT', 'RECOVERY') THEN 1 ELSE -1 END
@@ -141,4 +142,14 @@ SELECT 'the bank holds what the events moved', '', COALESCE(m.loan_id, b.loan_id
   FROM by_loan b FULL JOIN moved m ON m.loan_id = b.loan_id
  WHERE COALESCE(b.bank, 0) <> COALESCE(m.amount, 0)
  ORDER BY 3 LIMIT 20)
+UNION ALL (
+SELECT 'money without a loan is what waits in the queue', '', NULL, held.amount, queue.amount
+  FROM (SELECT COALESCE(SUM(credit_cents - debit_cents), 0)::bigint AS amount
+          FROM loans_posting WHERE account = 'SUSPENSE') held,
+       (SELECT COALESCE(SUM(r.amount_cents), 0)::bigint AS amount FROM loans_bankfilerow r
+         WHERE EXISTS (SELECT 1 FROM loans_bankfilestep s
+                        WHERE s.row_id = r.id AND s.kind = 'QUEUED')
+           AND NOT EXISTS (SELECT 1 FROM loans_bankfilestep s
+                            WHERE s.row_id = r.id AND s.kind IN ('MATCHED', 'RETURNED'))) queue
+ WHERE held.amount <> queue.amount)
 """

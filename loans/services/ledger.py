@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from enum import StrEnum
 
 from django.db import connection
 
-from loans.engine.ledger import LedgerAccount
+from loans.engine.ledger import HouseAccount, LedgerAccount
 from loans.models import JournalEntry, Loan, LoanEvent, Posting
 from zhixin.shared.actor import Actor
 from zhixin.shared.money import Money, total
@@ -76,5 +77,48 @@ def post_difference(
             credit=max(-change, Money.zero()),
         )
         for account, change in changes.items()
+    )
+    return entry
+
+
+class SuspenseReason(StrEnum):
+    """Why money without a loan moves in the books."""
+
+    RECEIVED = "SUSPENSE_RECEIVED"
+    BOOKED = "SUSPENSE_BOOKED"
+    RETURNED = "SUSPENSE_RETURNED"
+
+
+def post_suspense(
+    *,
+    amount: Money,
+    reason: SuspenseReason,
+    business_date: datetime.date,
+    actor: Actor,
+    at: datetime.datetime,
+) -> JournalEntry:
+    """Book money of which nobody knows the loan: into suspense, or out of it for another reason.
+
+    The other side is the bank without a loan. Money that is booked on a loan leaves suspense by
+    this entry and reaches the loan by its event's own; the caller does both in one transaction.
+    """
+    if amount <= Money.zero():
+        raise ValueError("Only an amount above zero can be in suspense.")
+    entry = JournalEntry.objects.create(
+        loan=None,
+        business_date=business_date,
+        reason=reason,
+        posting_count=2,
+        actor_user_id=actor.user_id,
+        actor_label=actor.label,
+        recorded_at=at,
+    )
+    sides: tuple[LedgerAccount | HouseAccount, ...] = (LedgerAccount.BANK, HouseAccount.SUSPENSE)
+    debited, credited = sides if reason is SuspenseReason.RECEIVED else sides[::-1]
+    Posting.objects.bulk_create(
+        [
+            Posting(entry=entry, account=debited, debit=amount, credit=Money.zero()),
+            Posting(entry=entry, account=credited, debit=Money.zero(), credit=amount),
+        ]
     )
     return entry
