@@ -1,0 +1,102 @@
+"""A due date on a Saturday, through the product's version, the night and the reminders."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from accounts.models import Message
+from loans.engine.lifecycle import LoanStatus
+from loans.models import Loan
+from loans.selectors.products import offered_version, terms_of_offer
+from loans.services.night import age_overdue_loans, bill_due_installments
+from loans.services.products import load_catalog
+from loans.services.reminders import queue_reminders
+from tests.factories.funded import SIGNED_AT, funded_loan, set_business_date, terms
+from zhixin.shared.actor import NIGHT
+from zhixin.shared.business_days import BusinessCalendar
+from zhixin.shared.money import Money
+
+PAYOUT = datetime.date(2026, 6, 18)
+SATURDAY = datetime.date(2026, 7, 18)
+MONDAY = datetime.date(2026, 7, 20)
+
+
+def shifted_loan() -> Loan:
+    return funded_loan(
+        loan_terms=replace(terms(disbursement_date=PAYOUT), calendar=BusinessCalendar.CN)
+    )
+
+
+def night(step: object, date: datetime.date) -> int:
+    set_business_date(date)
+    return step(  # type: ignore[operator,no-any-return]
+        business_date=date, actor=NIGHT, clock=lambda: SIGNED_AT, report=lambda _done, _of: None
+    )
+
+
+@pytest.mark.django_db
+def test_the_catalog_offers_the_calendar_from_its_second_version_on() -> None:
+    load_catalog()
+    found = {}
+    for on in (datetime.date(2026, 11, 22), datetime.date(2026, 11, 23)):
+        version = offered_version("personal", on=on)
+        assert version is not None
+        offer = terms_of_offer(
+            version,
+            amount=Money.parse("10000"),
+            installment_count=12,
+            method="EQUAL_INSTALLMENT",
+            annual_rate=terms().annual_rate,
+            disbursement_date=on,
+        )
+        found[version.number] = offer.calendar
+    assert found == {1: None, 2: BusinessCalendar.CN}
+
+
+@pytest.mark.django_db
+def test_the_night_counts_from_the_last_day_in_time() -> None:
+    loan = shifted_loan()
+    first = loan.installments.get(number=1)
+    assert (first.due_date, first.payable_through) == (SATURDAY, MONDAY)
+    assert night(bill_due_installments, SATURDAY) == 1
+    for day in (SATURDAY + datetime.timedelta(days=1), MONDAY):
+        assert night(age_overdue_loans, day) == 0
+    loan.refresh_from_db()
+    assert (loan.status, loan.days_past_due, loan.next_due_date) == (LoanStatus.ACTIVE, 0, MONDAY)
+    assert night(age_overdue_loans, MONDAY + datetime.timedelta(days=1)) == 1
+    loan.refresh_from_db()
+    assert (loan.status, loan.days_past_due) == (LoanStatus.OVERDUE, 1)
+    assert loan.overdue_since == MONDAY
+    # 946.19 × 18 % × 1 / 360 = 0.47
+    assert loan.installments.get(number=1).penalty == Money.parse("0.47")
+
+
+@pytest.mark.django_db
+def test_reminders_count_to_the_last_day_in_time() -> None:
+    shifted_loan()
+    sent = [
+        day
+        for day in (SATURDAY - datetime.timedelta(days=n) for n in range(5, -4, -1))
+        if night(queue_reminders, day)
+    ]
+    assert sent == [MONDAY - datetime.timedelta(days=3), MONDAY]
+    assert set(Message.objects.values_list("kind", flat=True)) == {"due_soon"}
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_a_last_day_before_the_due_date() -> None:
+    loan = shifted_loan()
+    with (
+        pytest.raises(IntegrityError, match="installment_payable_through_its_due_date"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "UPDATE loans_installment SET payable_through = due_date - 1 WHERE loan_id = %s",
+            [loan.pk],
+        )
+    assert loan.installments.get(number=1).payable_through == MONDAY
