@@ -237,7 +237,10 @@ def _our_rows(side: dict[str, str]) -> Rows:
     """Return what our books say, in words."""
     words: dict[str, tuple[str, dict[str, Any]]] = {
         "amount": (_("amount"), {}),
-        "state": (_("state"), dict(TRANSFER_STATE_LABELS)),
+        "state": (
+            _("state"),
+            {str(state): label for state, label in TRANSFER_STATE_LABELS.items()},
+        ),
         "purpose": (_("purpose"), dict(TransferPurpose.choices)),
         "channel": (_("way"), dict(TransferChannel.choices)),
         "reference": (_("our reference"), {}),

@@ -106,6 +106,29 @@ def test_eight_clicks_at_once_on_pay_are_one_payment(rail: Rail, loan: Loan) -> 
     assert rail.bank.control("book")["balances"][PAYER] == 50_000_00 - 500_00
 
 
+@pytest.mark.parametrize("_round", range(4))
+def test_paying_while_we_close_ends_with_the_banks_word(
+    rail: Rail, loan: Loan, _round: int
+) -> None:
+    first = rail.order(loan, "500.00")
+    cashier = rail.open(first)
+    barrier = threading.Barrier(2)
+
+    def pay() -> None:
+        barrier.wait()
+        rail.choose(cashier)
+
+    payer = threading.Thread(target=pay)
+    payer.start()
+    barrier.wait()
+    rail.post_amount(loan, "700.00")
+    payer.join()
+    settled(first)
+    paid = rail.orders()[str(first.public_id)]["state"] == "SUCCEEDED"
+    assert (first.state == TransferState.SUCCEEDED) is paid
+    assert repayments(loan) == int(paid)
+
+
 @pytest.mark.parametrize("choice", ["cancel", "short"])
 def test_not_paying_leaves_everything_as_it_was(rail: Rail, loan: Loan, choice: str) -> None:
     transfer = rail.order(loan, "500.00")
