@@ -91,18 +91,21 @@ def engine_figures(span: Span, tick: Tick) -> Figures:
 
 
 def _rate(calls: Sequence[Callable[[], object]], span: Span, tick: Tick) -> int:
-    """Return calls a second: the median of the repeats, each of at least `repeat_ns`."""
+    """Return calls a second of one core's time: the median of the repeats of `repeat_ns` each.
+
+    The time of the core and not of the wall, so that other processes take none of it.
+    """
     endless = cycle(calls)
     batch = _batch(endless, span)
     rates = []
     for _ in range(span.repeats):
-        done, started = 0, time.perf_counter_ns()
+        done, started = 0, time.process_time_ns()
         spent = 0
         while spent < span.repeat_ns:
             for call in islice(endless, batch):
                 call()
             done += batch
-            spent = time.perf_counter_ns() - started
+            spent = time.process_time_ns() - started
         rates.append(done * _NS // spent)
         tick()
     return int(statistics.median(rates))
@@ -110,10 +113,10 @@ def _rate(calls: Sequence[Callable[[], object]], span: Span, tick: Tick) -> int:
 
 def _batch(endless: Iterator[Callable[[], object]], span: Span) -> int:
     """Return how many calls to make between two looks at the clock: some hundredth of a repeat."""
-    started = time.perf_counter_ns()
+    started = time.process_time_ns()
     for call in islice(endless, 20):
         call()
-    each = (time.perf_counter_ns() - started) // 20 + 1
+    each = (time.process_time_ns() - started) // 20 + 1
     return max(span.repeat_ns // (100 * each), 1)
 
 
