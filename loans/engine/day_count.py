@@ -11,6 +11,7 @@ import datetime as dt
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from loans.engine.terms import DayCount, Period
@@ -87,12 +88,15 @@ def timetable(
         unit=period.unit,
     )
     starts = (start, *dates[:-1])
-    days = tuple((end - begin).days for begin, end in zip(starts, dates, strict=True))
-    units = [span_units(day_count, begin, end) for begin, end in zip(starts, dates, strict=True)]
+    days = tuple([(end - begin).days for begin, end in zip(starts, dates, strict=True)])
     if day_count is DayCount.THIRTY_360 and period.unit is PeriodUnit.MONTH:
-        units = [period.every * _DAYS_A_MONTH] * count
-        units[0] = period_units(day_count, start, dates[0])
-    return dates, days, tuple(units)
+        regular = (period.every * _DAYS_A_MONTH,) * (count - 1)
+        return dates, days, (period_units(day_count, start, dates[0]), *regular)
+    if day_count is not DayCount.ACTUAL_ACTUAL:
+        return dates, days, days
+    marks = [_year_units(day) for day in (start, *dates)]
+    units = tuple([end - begin for begin, end in pairwise(marks)])
+    return dates, days, units
 
 
 @lru_cache(maxsize=1024)

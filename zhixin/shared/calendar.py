@@ -8,6 +8,7 @@ from enum import StrEnum
 
 _MONTHS_A_YEAR = 12
 _DAYS_A_WEEK = 7
+_SHORTEST_MONTH = 28
 
 
 class PeriodUnit(StrEnum):
@@ -30,7 +31,7 @@ def add_months(anchor: dt.date, months: int) -> dt.date:
     index = anchor.year * _MONTHS_A_YEAR + anchor.month - 1 + months
     year, month = index // _MONTHS_A_YEAR, index % _MONTHS_A_YEAR + 1
     day = anchor.day
-    if day > 28:  # noqa: PLR2004 - every month has 28 days
+    if day > _SHORTEST_MONTH:
         day = min(day, calendar.monthrange(year, month)[1])
     return dt.date(year, month, day)
 
@@ -54,12 +55,22 @@ def due_dates(
     """
     natural = add_periods(start, 1, every=every, unit=unit)
     if first_due_date is None or first_due_date == natural:
+        return (natural, *_grid(start, range(2, count + 1), every=every, unit=unit))
+    return _grid(first_due_date, range(count), every=every, unit=unit)
+
+
+def _grid(anchor: dt.date, numbers: range, *, every: int, unit: PeriodUnit) -> tuple[dt.date, ...]:
+    """Return the dates that are so many periods after `anchor`, as `add_periods` gives them."""
+    if unit is PeriodUnit.MONTH and anchor.day <= _SHORTEST_MONTH:
+        first = anchor.year * _MONTHS_A_YEAR + anchor.month - 1
+        months = [first + number * every for number in numbers]
         return tuple(
-            add_periods(start, number, every=every, unit=unit) for number in range(1, count + 1)
+            [
+                dt.date(month // _MONTHS_A_YEAR, month % _MONTHS_A_YEAR + 1, anchor.day)
+                for month in months
+            ]
         )
-    return tuple(
-        add_periods(first_due_date, number, every=every, unit=unit) for number in range(count)
-    )
+    return tuple([add_periods(anchor, number, every=every, unit=unit) for number in numbers])
 
 
 def whole_months_between(start: dt.date, end: dt.date) -> int | None:
