@@ -8,13 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from accounts.engine.consent import ConsentPurpose
 from accounts.models import Message, MessageState
 from accounts.services.consents import record_consent
 from accounts.services.profiles import save_bank_account
-from loans.engine.events import ChargedOff, DueDateMoved
+from loans.engine.autopay import consecutive_failures
+from loans.engine.events import ChargedOff, DueDateMoved, Reversed
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import (
     AutopayDebit,
@@ -27,6 +29,7 @@ from loans.models import (
 )
 from loans.models.autopay import AutopayEndReason
 from loans.models.transfer import TransferPurpose
+from loans.selectors.autopay import loan_facts, mandate_facts
 from loans.services import autopay
 from loans.services.autopay import (
     AutopayOffAlreadyDone,
@@ -442,7 +445,44 @@ def test_the_end_of_the_loan_ends_it(how: str) -> None:
     assert debits(loan) == []
 
 
+def test_a_debit_that_the_bank_took_back_counts_as_a_failure() -> None:
+    loan = autopay_loan()
+    live(july(11), july(15))
+    night(DUE)
+    says(latest_debit(loan), Outcome.SUCCEEDED, DUE)
+    undone = str(latest_debit(loan).events.get().event_id)
+    with transaction.atomic():
+        locked = Loan.objects.for_update().select_related("agreement").get(pk=loan.pk)
+        record_event(
+            loan=locked,
+            make_event=lambda event_id, sequence: Reversed(
+                event_id=event_id, sequence=sequence, effective_date=july(17), of=undone
+            ),
+            business_date=july(17),
+            actor=SYSTEM,
+            at=at(july(17)),
+        )
+    facts = loan_facts(loan)
+    known = mandate_facts(AutopayMandate.objects.get(loan=loan), facts)
+    assert consecutive_failures(known.debits) == 1
+    # It is not fetched again before the next installment.
+    live(july(17), july(22))
+    assert len(debits(loan)) == 1
+
+
 # --- The night ----------------------------------------------------------------------------
+
+
+def test_debits_come_after_billing_and_before_notices_and_reminders() -> None:
+    steps = [step.rpartition(".")[2] for step in settings.NIGHT_STEPS]
+    wanted = [
+        "bill_due_installments",
+        "age_overdue_loans",
+        "collect_due",
+        "give_notices",
+        "queue_reminders",
+    ]
+    assert [step for step in steps if step in wanted] == wanted
 
 
 def test_a_night_that_is_run_again_collects_nothing_twice() -> None:
