@@ -17,9 +17,11 @@ from loans.models import BankDifference, BankTransfer, DifferenceStep, Loan, Loa
 from loans.models.reconciliation import DifferenceKind, DifferenceStepKind
 from loans.services.bank_differences import (
     DifferenceAlreadySettledError,
+    Finding,
     UnableToSettleDifferenceError,
     claim_difference,
     explain_difference,
+    note_finding,
 )
 from loans.services.transfers import Outcome
 from loans.tasks import send_transfer
@@ -192,3 +194,27 @@ def test_a_card_debit_that_was_refused_and_then_done_is_a_persons_decision(
     act(desk, found, "book")
     assert settled(transfer).state == TransferState.SUCCEEDED
     assert repayments(loan) == 1
+
+
+def test_the_queue_asks_the_database_no_more_for_more_rows(
+    rail: Rail, loan: Loan, desk: Client, django_assert_max_num_queries: Any
+) -> None:
+    def note(number: int) -> None:
+        finding = Finding(
+            kind=DifferenceKind.CONTRADICTION,
+            on_date=datetime.date(2026, 11, 22),
+            reference=f"order-{number}",
+            transfer=loan.transfers.get(),
+            bank_side={},
+            our_side={},
+        )
+        note_finding(finding, at=clock.now())
+
+    for number in range(9):
+        note(number)
+        note(number)
+    assert BankDifference.objects.count() == 9
+    with django_assert_max_num_queries(9):
+        assert desk.get(QUEUE).content.decode().count("contradicts") == 9
+    with django_assert_max_num_queries(9):
+        desk.get(DAYS)
