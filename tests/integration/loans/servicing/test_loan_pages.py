@@ -202,11 +202,12 @@ def test_beyond_what_is_due_a_box_appears_and_asks() -> None:
         not in client.get(reverse("loans:repay", args=[loan.public_id])).content.decode()
     )
     assert pays(client, loan, due).status_code == 302
-    page = pays(client, loan, "200")
+    choice = {"compared": "200.00", "prepayment": "SHORTEN_TERM"}
+    page = pays(client, loan, "200", **choice)
     assert page.status_code == 422
     assert 'name="confirmed"' in page.content.decode()
     assert repayments() == [due]
-    assert pays(client, loan, "200", confirmed="on").status_code == 302
+    assert pays(client, loan, "200", confirmed="on", **choice).status_code == 302
     assert repayments() == [due, "200.00"]
 
 
