@@ -247,6 +247,13 @@ def start_paying(somebody: Person) -> None:
     somebody.arrives(f"/loans/{UUID}/pay/")
 
 
+def choose_what_the_rest_does(somebody: Person, amount: str) -> None:
+    """Wait until the choices are those of `amount`; without a script press for the second step."""
+    if not somebody.javascript:
+        somebody.page.locator(f"{FORMS}:has([name=key]) button").first.click()
+    somebody.page.locator(f'input[name=compared][value="{amount}"]').wait_for(state="attached")
+
+
 def press_pay_twice(somebody: Person, *, guarded: bool = True) -> None:
     """Double-click; unguarded, the page's script is told to let the second press through."""
     form = somebody.page.locator(f"{FORMS}:has([name=key])")

@@ -45,6 +45,7 @@ def test_no_script_is_needed_to_calculate_to_sign_in_and_to_pay(
     borrower.start_paying(lin)
     assert lin.field("amount").input_value()
     lin.type("amount", "300")
+    borrower.choose_what_the_rest_does(lin, "300.00")
     lin.send()
     assert "300.00" in borrower.wait_for_receipt(lin)
 

@@ -121,6 +121,7 @@ def pay_a_little(chen: Person, servers: Servers, loan: str) -> None:
     """Press pay twice: one payment, one receipt, one line of history."""
     borrower.start_paying(chen)
     chen.type("amount", "500")
+    borrower.choose_what_the_rest_does(chen, "500.00")
     borrower.press_pay_twice(chen)
     assert "500.00" in borrower.wait_for_receipt(chen)
     assert servers.rows(PAYMENTS, loan) == [(50_000, "SUCCEEDED")]
