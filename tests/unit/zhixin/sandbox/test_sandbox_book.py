@@ -19,8 +19,8 @@ from zhixin.sandbox.book import (
     Refusal,
 )
 from zhixin.sandbox.faults import FaultBox, UnknownFaultError
-from zhixin.sandbox.gateway import parse_cents
 from zhixin.sandbox.keys import ensure_keys
+from zhixin.sandbox.wire import parse_cents
 from zhixin.shared.signing import (
     load_private_key,
     load_public_key,
