@@ -227,6 +227,7 @@ def _as_text(each: Judgement) -> str:
     line = each.line
     amount = f"{line.amount.amount:,.2f}" if line.amount else "?"
     sign = "-" if line.direction is Direction.OUT else ""
+    day = str(line.booking_date or "?")
     why = str(REASON_LABELS_OF_ROWS[each.reason])
     parts = [why, each.detail if each.detail != (each.loan.number if each.loan else "") else ""]
     if each.loan:
@@ -234,7 +235,7 @@ def _as_text(each: Judgement) -> str:
         parts.append(_pays(each.what_if))
     words = "; ".join(_plain(part) for part in parts if part)
     return (
-        f"{line.number:>6}  {each.verdict.value:<14}  {line.booking_date or '?':<10}  "
+        f"{line.number:>6}  {each.verdict.value:<14}  {day:<10}  "
         f"{sign + amount:>14}  {_plain(line.serial)}  {_plain(line.payer_name)}  {words}"
     ).rstrip()
 
