@@ -25,7 +25,7 @@ from collections_app.services.contacts import ask_for_person
 from collections_app.services.negotiation import accept_offer, request_help
 from loans.access import access_loan
 from loans.selectors.business_day import business_date
-from loans.selectors.portfolio import event_count_of, open_standings_of, standings_of
+from loans.selectors.portfolio import event_count_of, owed_standings_of, standings_of
 from zhixin.shared import clock
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import borrower_required, public
@@ -38,7 +38,7 @@ INVALID = 422
 @public("Options and rights of people in trouble stand open to everybody (conduct HS-18).")
 def help_page(request: HttpRequest) -> HttpResponse:
     """Tell what can be done, what it does to the record, and which rights everybody has."""
-    standings = open_standings_of(request.user) if isinstance(request.user, User) else []
+    standings = owed_standings_of(request.user) if isinstance(request.user, User) else []
     context = {"standings": standings, "business_date": business_date()}
     return render(request, "collections_app/help.html", context)
 
@@ -148,5 +148,10 @@ def person(request: HttpRequest, public_id: UUID) -> HttpResponse:
             loan_id=loan.pk, actor=user.as_actor(), business_date=business_date(), at=clock.now()
         )
         return redirect("collections:person", public_id=public_id)
-    context = {"loan": loan, "since": waits_for_person_since(loan.pk), "person": user}
+    context = {
+        "loan": loan,
+        "since": waits_for_person_since(loan.pk),
+        "person": user,
+        "standing": standings_of([loan.pk])[loan.pk],
+    }
     return render(request, "collections_app/person.html", context)

@@ -14,10 +14,11 @@ from rest_framework.views import APIView
 from accounts.access import signed_in
 from accounts.selectors.profiles import bank_account
 from loans.access import access_loan, access_transfer
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.selectors.business_day import business_date
-from loans.selectors.loan_pages import loan_cards, loan_page
+from loans.selectors.loan_pages import loan_cards, loan_page, owed_after_write_off
 from loans.services.commands import KeyReusedError, MissingKeyError
 from loans.services.repayments import request_repayment
 from zhixin.shared import clock
@@ -89,6 +90,7 @@ class LoanDetail(BorrowerAPIView):
                 "due_now": page.state.due_now.to_json(),
                 "outstanding": page.state.outstanding.to_json(),
                 "payoff_amount": str(page.state.payoff_amount),
+                "written_off_on": page.written_off_on,
                 "installments": [
                     {
                         "number": row.number,
@@ -155,6 +157,20 @@ def _summary(loan: Loan) -> dict[str, object]:
         "principal": str(loan.principal),
         "principal_outstanding": str(loan.principal_outstanding),
         "annual_rate": f"{loan.annual_rate:f}",
+        **_dates(loan),
+    }
+
+
+def _dates(loan: Loan) -> dict[str, object]:
+    """Return what is due when; of a loan that was written off everything is, and no day counts."""
+    if loan.status == LoanStatus.CHARGED_OFF:
+        return {
+            "next_due_date": None,
+            "next_due_amount": "0.00",
+            "overdue_amount": str(owed_after_write_off(loan)),
+            "days_past_due": loan.days_past_due,
+        }
+    return {
         "next_due_date": loan.next_due_date,
         "next_due_amount": str(loan.next_due_amount),
         "overdue_amount": str(loan.overdue_amount),

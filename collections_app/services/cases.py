@@ -140,14 +140,17 @@ def _refresh(standings: dict[int, LoanStanding], business_date: datetime.date) -
 
 
 def _cure(late: Collection[int], business_date: datetime.date, actor: Actor, clock: Clock) -> int:
-    """End the cases of loans that owe nothing late, unless their borrower waits for a person."""
+    """End the cases of loans that owe nothing late, unless their borrower waits for a person.
+
+    The case of a loan that was written off ends too: it is owed still, but nobody presses for it.
+    """
     ended = 0
     loan_ids = list(
         Case.objects.open().exclude(loan_id__in=list(late)).values_list("loan_id", flat=True)
     )
     standings = standings_of(loan_ids)
     for loan_id in sorted(loan_ids):
-        if standings[loan_id].days_past_due:
+        if standings[loan_id].is_late:
             continue
         with transaction.atomic():
             ended += _cure_one(loan_id, business_date, actor, clock)
@@ -157,13 +160,13 @@ def _cure(late: Collection[int], business_date: datetime.date, actor: Actor, clo
 def _cure_one(loan_id: int, business_date: datetime.date, actor: Actor, clock: Clock) -> int:
     standing = lock_standing(loan_id)
     case = Case.objects.open().for_update().filter(loan_id=loan_id).first()
-    if case is None or standing.days_past_due:
+    if case is None or standing.is_late:
         return 0
     case.days_past_due = 0
     case.overdue_amount = Money.zero()
     case.refreshed_on = business_date
     case.save(update_fields=["days_past_due", "overdue_amount", "refreshed_on"])
-    if case.person_asked_at is not None and standing.is_open:
+    if case.person_asked_at is not None and (standing.is_open or standing.is_written_off):
         return 0
     is_written_off = standing.status is LoanStatus.CHARGED_OFF
     end_case(

@@ -73,6 +73,7 @@ REASON_LABELS = {
     "REBUILT": _("Corrected after a check of the books"),
 }
 OPEN_STATUSES = (LoanStatus.ACTIVE, LoanStatus.OVERDUE)
+OWED_STATUSES = (*OPEN_STATUSES, LoanStatus.CHARGED_OFF)
 
 
 class LoanQuerySet(models.QuerySet["Loan"]):
@@ -83,8 +84,12 @@ class LoanQuerySet(models.QuerySet["Loan"]):
         return self.order_by("pk").select_for_update(of=("self",))
 
     def open(self) -> LoanQuerySet:
-        """Return the loans on which something is still owed."""
+        """Return the loans that run: interest accrues, and the night looks after them."""
         return self.filter(status__in=OPEN_STATUSES)
+
+    def owed(self) -> LoanQuerySet:
+        """Return the loans on which something is owed, also those that were written off."""
+        return self.filter(status__in=OWED_STATUSES)
 
 
 LoanManager = models.Manager.from_queryset(LoanQuerySet)

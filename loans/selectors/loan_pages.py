@@ -26,7 +26,7 @@ from loans.engine.events import (
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import Buckets, InstallmentState, Line, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
-from loans.models.loan import OPEN_STATUSES, PLAN_CHANGE_LABELS
+from loans.models.loan import OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.repayments import in_flight_transfers, what_is_due
@@ -46,7 +46,7 @@ STATUS_TONES = {
     LoanStatus.OVERDUE: "late",
     LoanStatus.PAID_OFF: "good",
     LoanStatus.OVERPAID: "good",
-    LoanStatus.CHARGED_OFF: "late",
+    LoanStatus.CHARGED_OFF: "soon",
 }
 SOON_DAYS = 3
 NO_INTEREST = Decimal(0)
@@ -56,7 +56,10 @@ _NOT_BY_DAY = ("installment_principal", "installment_fees")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoanCard:
-    """A loan in a list: what is late or due next, less what is on its way."""
+    """A loan in a list: what is late or due next, less what is on its way.
+
+    `still_owed` is all that is left of a loan that was written off, else zero.
+    """
 
     loan: Loan
     status_label: str
@@ -66,6 +69,8 @@ class LoanCard:
     late: Money
     next_payment: Money
     is_covered: bool
+    is_written_off: bool
+    still_owed: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,8 @@ class LoanPage:
 
     `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
     `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
-    number's lines have its name and `_why`.
+    number's lines have its name and `_why`. A loan that was written off is owed though it is not
+    open: `written_off_on` is set, everything is due, and nothing grows.
     """
 
     loan: Loan
@@ -150,10 +156,12 @@ class LoanPage:
     tomorrow_why: tuple[WhyLine, ...]
     credit_why: tuple[WhyLine, ...]
     is_open: bool
+    is_owed: bool
+    written_off_on: datetime.date | None
 
 
 def loan_cards(borrower: User) -> list[LoanCard]:
-    """Return the borrower's loans, open ones first, by what is due soonest."""
+    """Return the borrower's loans, those that are owed first, by what is due soonest."""
     loans = (
         Loan.objects.filter(borrower=borrower)
         .select_related("agreement__application__product_version__product")
@@ -162,7 +170,13 @@ def loan_cards(borrower: User) -> list[LoanCard]:
     held = _held_by_loan(borrower)
     cards = [_card(loan, held.get(loan.pk, Money.zero())) for loan in loans]
     far = datetime.date.max
-    return sorted(cards, key=lambda card: (not card.is_open, card.loan.next_due_date or far))
+    return sorted(
+        cards,
+        key=lambda card: (
+            not (card.is_open or card.is_written_off),
+            card.loan.next_due_date or far,
+        ),
+    )
 
 
 def _held_by_loan(borrower: User) -> dict[int, Money]:
@@ -187,7 +201,16 @@ def _card(loan: Loan, held: Money) -> LoanCard:
         late=_less(loan.overdue_amount, held),
         next_payment=_less(loan.next_due_amount or Money.zero(), held),
         is_covered=bool(held) and held >= due,
+        is_written_off=loan.status == LoanStatus.CHARGED_OFF,
+        still_owed=_less(owed_after_write_off(loan), held),
     )
+
+
+def owed_after_write_off(loan: Loan) -> Money:
+    """Return what is left of a loan that was written off; it does not grow, so any day will do."""
+    if loan.status != LoanStatus.CHARGED_OFF or loan.projected_as_of is None:
+        return Money.zero()
+    return loan_state(loan, as_of=loan.projected_as_of).payoff_amount
 
 
 def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
@@ -234,7 +257,22 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         tomorrow_why=why(state, "penalty_per_day"),
         credit_why=why(state, "overpaid" if state.overpaid else "prepaid"),
         is_open=state.status in OPEN_STATUSES,
+        is_owed=state.status in OWED_STATUSES,
+        written_off_on=_written_off_on(state),
     )
+
+
+def _written_off_on(state: LoanState) -> datetime.date | None:
+    """Return when the loan was written off, while something of it is owed still."""
+    if state.status != LoanStatus.CHARGED_OFF:
+        return None
+    taken_back = {event.of for event in state.events if isinstance(event, Reversed)}
+    days = (
+        event.effective_date
+        for event in state.events
+        if isinstance(event, ChargedOff) and event.event_id not in taken_back
+    )
+    return min(days, default=None)
 
 
 def shown_installments(state: LoanState) -> list[InstallmentState]:
@@ -310,7 +348,7 @@ def _taken_off(lines: Iterable[Line]) -> list[Line]:
 def _row(
     state: LoanState, installment: InstallmentState, own: Buckets, as_of: datetime.date
 ) -> ScheduleRow:
-    partly = bool(installment.paid.total and installment.billed)
+    partly = bool(installment.paid.total and installment.billed and installment.outstanding.total)
     row_state, label, tone = _row_state(installment, as_of)
     return ScheduleRow(
         number=installment.number,
@@ -382,7 +420,7 @@ def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> li
             text=text,
             tone=tone,
             icon=icon,
-            receipt=row.transfer if row.kind == Repaid.kind else None,
+            receipt=row.transfer if row.kind in (Repaid.kind, Recovered.kind) else None,
             amount=getattr(event, "amount", Money.zero()),
             why=why(state, f"repayment.{event.event_id}"),
         )

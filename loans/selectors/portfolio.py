@@ -34,6 +34,16 @@ class LoanStanding:
     next_due_amount: Money
 
     @property
+    def is_late(self) -> bool:
+        """Return whether a payment is late; the days of a loan that was written off stand still."""
+        return bool(self.days_past_due) and not self.is_written_off
+
+    @property
+    def is_written_off(self) -> bool:
+        """Return whether it was written off and is owed still."""
+        return self.status is LoanStatus.CHARGED_OFF
+
+    @property
     def is_open(self) -> bool:
         """Return whether something is still owed and may be collected."""
         return self.status in OPEN_STATUSES
@@ -65,9 +75,12 @@ def standings_of(loan_ids: Collection[int]) -> dict[int, LoanStanding]:
     return {loan.pk: _standing(loan) for loan in loans}
 
 
-def open_standings_of(borrower: User) -> list[LoanStanding]:
-    """Return the borrower's loans on which something is owed, what is due soonest first."""
-    loans = Loan.objects.open().filter(borrower=borrower).select_related("agreement")
+def owed_standings_of(borrower: User) -> list[LoanStanding]:
+    """Return the borrower's loans on which something is owed, what is due soonest first.
+
+    Those that were written off are among them.
+    """
+    loans = Loan.objects.owed().filter(borrower=borrower).select_related("agreement")
     return [_standing(loan) for loan in loans.order_by("next_due_date", "pk")]
 
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from loans.engine.lifecycle import LoanStatus
 from loans.engine.prepayment import has_choice
 from loans.engine.state import LoanState
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
-from loans.models.loan import OPEN_STATUSES
+from loans.models.loan import OWED_STATUSES
 from loans.models.transfer import (
     CASHIER_CHANNELS,
     CommandKind,
@@ -135,7 +134,7 @@ def _check_quote(
 
 
 def _check_amount(loan: Loan, state: LoanState, amount: Money, on_its_way: Money) -> None:
-    if loan.status not in (*OPEN_STATUSES, LoanStatus.CHARGED_OFF):
+    if loan.status not in OWED_STATUSES:
         raise UnableToRepayError(_("Nothing is owed on this loan."))
     if amount <= Money.zero():
         raise UnableToRepayError(_("Enter an amount above zero."))

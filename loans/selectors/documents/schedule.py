@@ -195,6 +195,16 @@ def _how_it_stands(row: InstallmentState) -> str:
 
 
 def _what_changes_it(state: LoanState) -> Text:
+    if state.status == LoanStatus.CHARGED_OFF:
+        return Text(
+            paragraphs=(
+                _(
+                    "The loan was written off in our books. That does not end what is owed, but "
+                    "no more interest is added."
+                ),
+            ),
+            is_list=True,
+        )
     late = _(
         "Paying late: the principal that is late costs %(rate)s a year in place of the interest, "
         "counted by the day."
