@@ -6,13 +6,18 @@ import datetime
 import hashlib
 import json
 
-from django.db import IntegrityError, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from loans.models import MoneyCommand
 from zhixin.shared.errors import DomainError
 
 KEY_LENGTH_MAX = 80
+# One statement, which waits for another use of the key and leaves this transaction whole.
+_CLAIM = """
+    INSERT INTO loans_moneycommand (owner_id, key, kind, fingerprint, recorded_at)
+    VALUES (%s, %s, %s, %s, %s) ON CONFLICT (owner_id, key) DO NOTHING RETURNING id
+"""
 
 
 class KeyReusedError(DomainError):
@@ -40,16 +45,22 @@ def claim_command(
     if not key or len(key) > KEY_LENGTH_MAX:
         raise MissingKeyError(_("This request has no valid key. Reload the page and try again."))
     fingerprint = fingerprint_of({"kind": kind, **body})
-    try:
-        with transaction.atomic():
-            command = MoneyCommand.objects.create(
-                owner_id=owner_id, key=key, kind=kind, fingerprint=fingerprint, recorded_at=at
-            )
-    except IntegrityError:
-        command = MoneyCommand.objects.get(owner_id=owner_id, key=key)
-        if command.fingerprint != fingerprint:
-            raise KeyReusedError(
-                _("This form was already sent with other figures. Reload the page and try again.")
-            ) from None
-        return command, False
-    return command, True
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [owner_id, key, kind, fingerprint, at])
+        claimed = cursor.fetchone()
+    if claimed:
+        command = MoneyCommand(
+            pk=claimed[0],
+            owner_id=owner_id,
+            key=key,
+            kind=kind,
+            fingerprint=fingerprint,
+            recorded_at=at,
+        )
+        return command, True
+    command = MoneyCommand.objects.get(owner_id=owner_id, key=key)
+    if command.fingerprint != fingerprint:
+        raise KeyReusedError(
+            _("This form was already sent with other figures. Reload the page and try again.")
+        )
+    return command, False
