@@ -41,14 +41,27 @@ class PlanState(StrEnum):
     COMPLETED = "COMPLETED"
     BROKEN = "BROKEN"
     REPLACED = "REPLACED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class PlanEnd(StrEnum):
+    """Why a plan is not in force any more."""
+
+    PAID_OFF = "PAID_OFF"
+    MISSED = "MISSED"
+    REPLACED = "REPLACED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+    TAKEN_BACK = "TAKEN_BACK"
 
 
 class PlanEvent(StrEnum):
-    """What ends a plan."""
+    """What ends a plan, or puts it in force again when the one that replaced it was taken back."""
 
     COMPLETE = "COMPLETE"
     BREAK = "BREAK"
     REPLACE = "REPLACE"
+    WITHDRAW = "WITHDRAW"
+    REINSTATE = "REINSTATE"
 
 
 PLAN_LIFECYCLE: Final = Lifecycle(
@@ -56,5 +69,7 @@ PLAN_LIFECYCLE: Final = Lifecycle(
         (PlanState.KEPT, PlanEvent.COMPLETE): PlanState.COMPLETED,
         (PlanState.KEPT, PlanEvent.BREAK): PlanState.BROKEN,
         (PlanState.KEPT, PlanEvent.REPLACE): PlanState.REPLACED,
+        (PlanState.KEPT, PlanEvent.WITHDRAW): PlanState.WITHDRAWN,
+        (PlanState.REPLACED, PlanEvent.REINSTATE): PlanState.KEPT,
     }
 )

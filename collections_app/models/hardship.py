@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from collections_app.engine.hardship import OfferKind
-from collections_app.engine.states import PlanState
+from collections_app.engine.states import PlanEnd, PlanState
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
 from zhixin.shared.money import Money
@@ -26,6 +26,14 @@ PLAN_STATE_LABELS = {
     PlanState.COMPLETED: _("Completed"),
     PlanState.BROKEN: _("Broken"),
     PlanState.REPLACED: _("Replaced by another plan"),
+    PlanState.WITHDRAWN: _("No longer in force"),
+}
+PLAN_END_LABELS = {
+    PlanEnd.PAID_OFF: _("The loan was paid off"),
+    PlanEnd.MISSED: _("A payment stayed out"),
+    PlanEnd.REPLACED: _("Another plan was agreed"),
+    PlanEnd.WRITTEN_OFF: _("The loan was written off"),
+    PlanEnd.TAKEN_BACK: _("The change of the plan was taken back"),
 }
 BUDGET_FIELDS = (
     "income",
@@ -256,6 +264,16 @@ class HardshipPlan(models.Model):
     ended_on = models.DateField(_("ended on"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     ended_by_label = models.CharField(max_length=254, blank=True, verbose_name=_("ended by, name"))
+    end_reason = models.CharField(
+        _("why it ended"), max_length=11, blank=True, choices=PLAN_END_LABELS
+    )
+    missed_on = models.DateField(_("due date of the missed payment"), null=True, blank=True)
+    cure_through = models.DateField(
+        _("kept if paid by"),
+        null=True,
+        blank=True,
+        help_text=_("Counted from the day on which the borrower was told."),
+    )
 
     objects: ClassVar[HardshipPlanManager[HardshipPlan]] = HardshipPlanManager()
 
