@@ -46,7 +46,7 @@ REASON_LABELS_OF_ROWS = {
     RowReason.REFUSED: _("It cannot be booked"),
     RowReason.CHANGED: _("The loan found is no longer the one that was shown"),
     RowReason.IMPORTED_BEFORE: _("Booked from an earlier file"),
-    RowReason.WAITS_IN_QUEUE: _("In the queue from an earlier file"),
+    RowReason.WAITS_IN_QUEUE: _("Came with an earlier file, through the queue"),
     RowReason.TWICE_IN_FILE: _("The same line stands above"),
     RowReason.BOOKED_BY_HAND: _("Booked by hand"),
     RowReason.CAME_BY_RAIL: _("Known as a transfer of ours"),
@@ -149,7 +149,7 @@ class BankFileRow(AppendOnly):
     raw = EncryptedTextField(_("the line as it came"))
     booking_date = models.DateField(_("day"), null=True, blank=True)
     direction = models.CharField(
-        max_length=4, choices=[(each.value, each.value) for each in Direction]
+        _("direction"), max_length=4, choices=[(each.value, each.value) for each in Direction]
     )
     amount = MoneyField(_("amount"), null=True, blank=True)
     payer_name = models.CharField(_("payer"), max_length=120, blank=True)
