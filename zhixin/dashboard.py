@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from accounts.models import IncomeProof
 from collections_app.models import Case
 from loans.engine.lifecycle import ApplicationState
-from loans.models import BankDifference, BankTransfer, LoanApplication
+from loans.models import BankDifference, BankFileRow, BankTransfer, LoanApplication
 from loans.selectors.business_day import business_date
 
 
@@ -60,6 +60,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
                 _("Differences with the bank"),
                 BankDifference.objects.waiting().count,
                 "admin:loans_bank_differences",
+            ),
+            (
+                "loans.import_bank_file",
+                _("Money without a loan"),
+                BankFileRow.objects.waiting().count,
+                "admin:loans_money_queue",
             ),
         )
         if request.user.has_perm(permission)
@@ -171,6 +177,18 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "compare_arrows",
                 "admin:loans_bank_differences",
                 "loans.view_bankdifference",
+            ),
+            (
+                gettext_noop("Bank files"),
+                "upload_file",
+                "admin:loans_bank_files",
+                "loans.view_bankfile",
+            ),
+            (
+                gettext_noop("Money without a loan"),
+                "person_search",
+                "admin:loans_money_queue",
+                "loans.view_bankfile",
             ),
             (
                 gettext_noop("Money commands"),

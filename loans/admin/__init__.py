@@ -1,5 +1,23 @@
 """Lending in the admin: what is offered, who has asked, who waits for a person, what is owed."""
 
-from loans.admin import applications, autopay, bank_days, books, documents, products, servicing
+from loans.admin import (
+    applications,
+    autopay,
+    bank_days,
+    bank_files,
+    books,
+    documents,
+    products,
+    servicing,
+)
 
-__all__ = ["applications", "autopay", "bank_days", "books", "documents", "products", "servicing"]
+__all__ = [
+    "applications",
+    "autopay",
+    "bank_days",
+    "bank_files",
+    "books",
+    "documents",
+    "products",
+    "servicing",
+]

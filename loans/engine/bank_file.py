@@ -430,7 +430,7 @@ class _LineReader:
             direction=direction,
             amount=amount,
             payer_name=_text(self._cell(cells, Column.PAYER_NAME)),
-            payer_account=_account(self._cell(cells, Column.PAYER_ACCOUNT)),
+            payer_account=account_text(self._cell(cells, Column.PAYER_ACCOUNT)),
             serial=serial[:SERIAL_LENGTH_MOST],
             remark=_text(self._cell(cells, Column.REMARK)),
             reason=reason,
@@ -537,7 +537,8 @@ def _text(cell: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", cell).split())
 
 
-def _account(cell: str) -> str:
+def account_text(cell: str) -> str:
+    """Return the account number of a cell without spaces and dashes, at most 40 signs."""
     return re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", cell))[:40]
 
 

@@ -38,6 +38,7 @@ _CORRECTIONS = frozenset(
         "loans.move_due_date",
         "loans.handle_dispute",
         "loans.resolve_difference",
+        "loans.import_bank_file",
     }
 )
 
