@@ -42,7 +42,7 @@ def access_plan(user: User, public_id: UUID) -> HardshipPlan:
     """Return a plan that the borrower accepted."""
     plan = (
         HardshipPlan.objects.filter(loan__borrower=user, public_id=public_id)
-        .select_related("offer__request", "loan__agreement")
+        .select_related("offer__request", "loan__agreement", "loan_event")
         .first()
     )
     if plan is None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext, npgettext
 from accounts.models import User
 from accounts.selectors.profiles import profile_of
 from collections_app.engine.hardship import CreditFileEffect, OfferKind, WhyNot
-from collections_app.engine.states import PlanState
+from collections_app.engine.states import PlanEnd, PlanState
 from collections_app.models import (
     OFFER_KIND_LABELS,
     Case,
@@ -24,6 +24,9 @@ from collections_app.models import (
     HardshipRequest,
 )
 from collections_app.models.hardship import BUDGET_FIELDS
+from collections_app.selectors.plans import end_of
+from loans.selectors.portfolio import standings_of
+from loans.selectors.reversals import is_reversed
 from loans.selectors.servicing import loan_state
 from zhixin.shared.money import Money, total
 from zhixin.shared.rates import percent_text
@@ -38,6 +41,30 @@ CREDIT_FILE_TEXTS = {
         "The days that are late already stay. No more are added while you keep the plan. The"
         " record says that the plan was changed by agreement."
     ),
+}
+PLAN_END_TEXTS = {
+    PlanEnd.PAID_OFF: gettext_lazy("You have paid the loan off, and the plan with it. Well done."),
+    PlanEnd.MISSED: gettext_lazy(
+        "A payment stayed out for longer than the plan allows. The amounts and dates below still"
+        " count, and you can look for another plan or talk to a person."
+    ),
+    PlanEnd.REPLACED: gettext_lazy("Another plan that you chose has taken its place."),
+    PlanEnd.WRITTEN_OFF: gettext_lazy(
+        "The loan was written off in our books. That does not end what is owed, but no more"
+        " interest is added."
+    ),
+    PlanEnd.TAKEN_BACK: gettext_lazy(
+        "The change was taken back, so this plan does not count any more. The loan's page shows"
+        " what is to be paid now. If this surprises you, ask for a person: we explain it, and you"
+        " can look for a plan again."
+    ),
+}
+_TERMS_GONE = (PlanEnd.REPLACED, PlanEnd.WRITTEN_OFF, PlanEnd.TAKEN_BACK)
+_ENDS_BY_STATE = {
+    PlanState.COMPLETED: PlanEnd.PAID_OFF,
+    PlanState.BROKEN: PlanEnd.MISSED,
+    PlanState.REPLACED: PlanEnd.REPLACED,
+    PlanState.WITHDRAWN: PlanEnd.TAKEN_BACK,
 }
 _SUMMARIES = {
     OfferKind.LONGER_TERM: gettext_lazy(
@@ -124,7 +151,11 @@ class OfferPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPage:
-    """An accepted plan: what comes next."""
+    """An accepted plan: what comes next, or what ended it.
+
+    `ended` is empty while the plan is in force, by the loan as it stands now and not only by what
+    the last night found. The figures of a plan whose terms are not the loan's are not shown.
+    """
 
     plan: HardshipPlan
     title: str
@@ -133,6 +164,8 @@ class PlanPage:
     totals: Totals
     rows: tuple[dict[str, Any], ...]
     is_kept: bool
+    ended: str
+    shows_figures: bool
 
 
 def budget_of(user: User, *, loan_id: int) -> dict[str, Money | str | None]:
@@ -158,8 +191,9 @@ def kept_plan_of(loan_id: int) -> HardshipPlan | None:
 
 
 def newest_plan_of(loan_id: int) -> HardshipPlan | None:
-    """Return the loan's last plan, in force or ended; its terms are those of the loan."""
-    return HardshipPlan.objects.filter(loan_id=loan_id).order_by("-pk").first()
+    """Return the loan's last plan that was not taken back; its terms are those of the loan."""
+    plans = HardshipPlan.objects.filter(loan_id=loan_id).select_related("loan_event")
+    return next((plan for plan in plans.order_by("-pk") if not is_reversed(plan.loan_event)), None)
 
 
 def waits_for_person_since(loan_id: int) -> datetime.datetime | None:
@@ -218,6 +252,7 @@ def plan_page(plan: HardshipPlan) -> PlanPage:
     """Return what the confirmation of a plan shows."""
     offer = plan.offer
     schedule = _schedule(offer)
+    end = _end_of(plan)
     rows: list[dict[str, Any]] = [
         {"label": _("First payment"), "value": long_date(offer.first_due_date)},
         {"label": _("Largest payment"), "amount": offer.new_installment},
@@ -237,8 +272,17 @@ def plan_page(plan: HardshipPlan) -> PlanPage:
         schedule=schedule,
         totals=_totals(schedule),
         rows=tuple(rows),
-        is_kept=plan.state == PlanState.KEPT,
+        is_kept=end is None,
+        ended="" if end is None else str(PLAN_END_TEXTS[end]),
+        shows_figures=end not in _TERMS_GONE,
     )
+
+
+def _end_of(plan: HardshipPlan) -> PlanEnd | None:
+    if plan.state == PlanState.KEPT:
+        return end_of(plan, standings_of([plan.loan_id])[plan.loan_id])
+    # Plans that ended before reasons were kept have their state to tell it.
+    return PlanEnd(plan.end_reason) if plan.end_reason else _ENDS_BY_STATE[PlanState(plan.state)]
 
 
 def _card(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 
 from django.db import transaction
 
-from collections_app.engine.policy import POLICY
 from collections_app.engine.states import CASE_LIFECYCLE, CaseEvent, CaseState
 from collections_app.models import Case, CaseChange, HardshipPlan
 from collections_app.services.plans import review_kept_plans
@@ -89,7 +88,7 @@ def _open_new(
     report: Report,
 ) -> int:
     known = set(Case.objects.open().values_list("loan_id", flat=True))
-    tolerated = _within_cure_days(standings)
+    tolerated = _with_kept_plan(standings)
     new = [loan_id for loan_id in standings if loan_id not in known and loan_id not in tolerated]
     opened = 0
     for done, loan_id in enumerate(new, start=1):
@@ -97,7 +96,7 @@ def _open_new(
             # Looked at again under the lock: a payment or a plan may have come in between.
             standing = lock_standing(loan_id)
             plan = HardshipPlan.objects.kept().filter(loan_id=loan_id).exists()
-            if standing.days_past_due and not (plan and _is_tolerated(standing)):
+            if standing.is_late and not plan:
                 open_case(
                     standing=standing,
                     business_date=business_date,
@@ -110,17 +109,10 @@ def _open_new(
     return opened
 
 
-def _within_cure_days(standings: dict[int, LoanStanding]) -> set[int]:
-    kept = HardshipPlan.objects.kept().filter(loan_id__in=standings)
-    return {
-        loan_id
-        for loan_id in kept.values_list("loan_id", flat=True)
-        if _is_tolerated(standings[loan_id])
-    }
-
-
-def _is_tolerated(standing: LoanStanding) -> bool:
-    return standing.days_past_due <= POLICY.cure_days
+def _with_kept_plan(loan_ids: Collection[int]) -> set[int]:
+    """Return the loans whose plan is in force: the review has just ended those that are broken."""
+    kept = HardshipPlan.objects.kept().filter(loan_id__in=list(loan_ids))
+    return set(kept.values_list("loan_id", flat=True))
 
 
 def _refresh(standings: dict[int, LoanStanding], business_date: datetime.date) -> int:

@@ -14,7 +14,7 @@ from collections_app.engine import hardship
 from collections_app.engine.budget import Bearable, Budget, bearable
 from collections_app.engine.hardship import Means, NotOffered, PlannedInstallment, offers_for
 from collections_app.engine.policy import POLICY
-from collections_app.engine.states import CaseEvent, PlanEvent
+from collections_app.engine.states import CaseEvent, PlanEnd, PlanEvent, PlanState
 from collections_app.models import (
     Case,
     HardshipOffer,
@@ -150,9 +150,13 @@ def accept_offer(
 
 
 def plans_within_a_year(loan_id: int, business_date: datetime.date) -> int:
-    """Return how many plans of the loan were accepted in the twelve months up to the date."""
+    """Return how many plans of the loan were accepted in the twelve months up to the date.
+
+    One that was taken back does not count: it was not the borrower's doing.
+    """
     since = add_months(business_date, -12)
-    return HardshipPlan.objects.filter(loan_id=loan_id, accepted_on__gt=since).count()
+    accepted = HardshipPlan.objects.filter(loan_id=loan_id, accepted_on__gt=since)
+    return accepted.exclude(state=PlanState.WITHDRAWN).count()
 
 
 def _bearable(
@@ -271,6 +275,7 @@ def _end_what_went_before(
         end_plan(
             plan=previous,
             event=PlanEvent.REPLACE,
+            reason=PlanEnd.REPLACED,
             business_date=business_date,
             actor=actor,
             at=at,

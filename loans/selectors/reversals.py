@@ -18,6 +18,18 @@ def reversals_of(event_ids: Collection[str]) -> QuerySet[LoanEvent]:
     return reversals.alias(of=KeyTextTransform("of", "body")).filter(of__in=event_ids)
 
 
+def is_reversed(event: LoanEvent) -> bool:
+    """Return whether the event was taken back."""
+    return reversals_of([str(event.event_id)]).exists()
+
+
+def loans_with_reversed(loan_ids: Collection[int], *, kind: str) -> set[int]:
+    """Return which of the loans have an event of the kind that was taken back."""
+    of_the_kind = LoanEvent.objects.filter(kind=kind, loan_id__in=loan_ids)
+    undone = with_reversals(of_the_kind).filter(reversed_by_sequence__isnull=False)
+    return set(undone.values_list("loan_id", flat=True))
+
+
 def with_reversals(events: QuerySet[LoanEvent]) -> QuerySet[LoanEvent]:
     """Return the events with `reversed_by_sequence`, None where nothing has undone them."""
     reversals = (
