@@ -173,10 +173,14 @@ def _months(count: int | None) -> str | None:
 
 
 def _household(facts: dict[str, Any]) -> str:
-    return _("%(adults)s adults, %(children)s children") % {
-        "adults": facts["household_adults"],
-        "children": facts["household_children"],
-    }
+    return household_text(facts["household_adults"] or 0, facts["household_children"] or 0)
+
+
+def household_text(adults: int, children: int) -> str:
+    """Return who lives in a household, such as "1 adult, 2 children"."""
+    grown = ngettext("%(count)d adult", "%(count)d adults", adults) % {"count": adults}
+    young = ngettext("%(count)d child", "%(count)d children", children) % {"count": children}
+    return _("%(adults)s, %(children)s") % {"adults": grown, "children": young}
 
 
 def _ratios(sheet: AssessmentSheet) -> tuple[RatioRow, ...]:

@@ -54,6 +54,10 @@ class Reversal(Correction):
             raise UnableToReverseError(
                 _("A reversal cannot be reversed. Record what happened once more.")
             )
+        if target.effective_date > case.business_date:
+            raise UnableToReverseError(
+                _("This event counts from a later day. Reverse it when that day has come.")
+            )
         if of in reversed_ids(case.events):
             raise AlreadyReversedError(_("This event is reversed already."))
 
