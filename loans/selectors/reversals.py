@@ -26,8 +26,8 @@ def is_reversed(event: LoanEvent) -> bool:
 def loans_with_reversed(loan_ids: Collection[int], *, kind: str) -> set[int]:
     """Return which of the loans have an event of the kind that was taken back."""
     of_the_kind = LoanEvent.objects.filter(kind=kind, loan_id__in=loan_ids)
-    undone = with_reversals(of_the_kind).filter(reversed_by_sequence__isnull=False)
-    return set(undone.values_list("loan_id", flat=True))
+    event_ids = [str(each) for each in of_the_kind.values_list("event_id", flat=True)]
+    return set(reversals_of(event_ids).values_list("loan_id", flat=True))
 
 
 def with_reversals(events: QuerySet[LoanEvent]) -> QuerySet[LoanEvent]:
