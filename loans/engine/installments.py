@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
@@ -45,12 +45,14 @@ class Plan:
     flat_base: int
     flat_rows: list[int]
     event_id: str
+    penalty_scale: tuple[int, int] = field(init=False)
+    has_penalty: bool = field(init=False)
 
-    @property
-    def penalty_scale(self) -> tuple[int, int]:
-        """Return what a cent of overdue principal costs in a unit, in cents, as a ratio."""
+    def __post_init__(self) -> None:
+        """Work out what a cent of overdue principal costs in a unit, in cents, as a ratio."""
         numerator, denominator = exact_ratio(self.penalty_rate)
-        return numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
+        self.penalty_scale = numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
+        self.has_penalty = bool(numerator)
 
 
 class Row:

@@ -20,8 +20,8 @@ def advance(fold: Fold, day: dt.date) -> None:
     _accrue(fold, day)
     if not fold.projecting:
         for row in fold.open:
-            if row.payable_through < day:
-                fold.most_late = max(fold.most_late, row.days_late(day))
+            if row.payable_through < day and (late := row.days_late(day)) > fold.most_late:
+                fold.most_late = late
 
 
 def _accrue(fold: Fold, day: dt.date) -> None:
@@ -57,17 +57,17 @@ def _interest_base(fold: Fold, plan: Plan) -> int:
 
 
 def _accrue_penalty(fold: Fold, day: dt.date) -> None:
+    cursor = fold.cursor
     for row in fold.open:
-        if row.payable_through >= day:
+        plan = row.plan
+        start = row.payable_through
+        if start >= day or not plan.has_penalty or row.fenced_since is not None:
             continue
         base = row.principal_owed()
-        if not base or not row.plan.penalty_rate or row.fenced_since is not None:
-            continue
-        start = row.payable_through
-        if row.plan.grace_days:
-            start += dt.timedelta(days=row.plan.grace_days)
-        start = max(fold.cursor, start)
-        if start < day:
+        if plan.grace_days:
+            start += dt.timedelta(days=plan.grace_days)
+        start = max(start, cursor)
+        if base and start < day:
             units = span_units(fold.day_count, start, day)
             row.penalty_units += base * units
             span = Span(base, start, day, units, row.principal_event)
