@@ -31,9 +31,14 @@ def test_an_application_moves_only_along_its_table(state: ApplicationState) -> N
                 APPLICATION_LIFECYCLE.after(state, event)
 
 
-def test_a_settled_transfer_stays_settled() -> None:
-    for state in (TransferState.SUCCEEDED, TransferState.FAILED):
-        assert TRANSFER_LIFECYCLE.events_from(state) == frozenset()
+def test_a_settled_transfer_moves_only_when_the_bank_takes_its_word_back() -> None:
+    after = {
+        TransferState.SUCCEEDED: {TransferEvent.RETURN},
+        TransferState.FAILED: {TransferEvent.SUCCEED_LATE},
+        TransferState.REVERSED: set(),
+    }
+    for state, events in after.items():
+        assert TRANSFER_LIFECYCLE.events_from(state) == events
     sent = TRANSFER_LIFECYCLE.after(TransferState.PENDING, TransferEvent.SEND)
     assert TRANSFER_LIFECYCLE.after(sent, TransferEvent.SUCCEED) is TransferState.SUCCEEDED
     early = TRANSFER_LIFECYCLE.after(TransferState.PENDING, TransferEvent.SUCCEED)
