@@ -49,10 +49,39 @@ class LessonForm(forms.ModelForm):  # type: ignore[type-arg]  # Not generic at r
         return set(self.instance.texts.values_list("language", flat=True))
 
 
+class PlainLinesForm(forms.ModelForm):  # type: ignore[type-arg]  # Not generic at run time.
+    """Lines end as in the files, not as browsers send them: what is only saved is not edited."""
+
+    @property
+    def changed_data(self) -> list[str]:
+        """Return the fields that were changed in more than their line ends."""
+        return [name for name in super().changed_data if self._differs(name)]
+
+    def _differs(self, name: str) -> bool:
+        sent, kept = self[name].data, self[name].initial
+        if not isinstance(sent, str) or not isinstance(kept, str):
+            return True
+        return sent.replace("\r\n", "\n").strip() != kept.replace("\r\n", "\n").strip()
+
+    def clean(self) -> dict[str, Any]:
+        """Return what was sent with every line end as one character."""
+        super().clean()
+        for name, value in self.cleaned_data.items():
+            self.cleaned_data[name] = _with_plain_lines(value)
+        return self.cleaned_data
+
+
+def _with_plain_lines(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n")
+    return [_with_plain_lines(each) for each in value] if isinstance(value, list) else value
+
+
 class LessonTextInline(StackedInline):
     """The lesson in each language."""
 
     model = LessonText
+    form = PlainLinesForm
     extra = 0
     max_num = 2
     can_delete = False
@@ -63,6 +92,7 @@ class QuizQuestionInline(StackedInline):
     """The questions in each language."""
 
     model = QuizQuestion
+    form = PlainLinesForm
     extra = 0
     tab = True
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -72,6 +74,23 @@ def test_saving_without_a_change_is_no_edit(editor: Client) -> None:
     data = {name: value.replace("\n", "\r\n") for name, value in form_of(editor.get(url)).items()}
     assert editor.post(url, data).status_code == 302
     assert load_lessons().kept == []
+
+
+def test_an_edit_keeps_the_line_ends_and_leaves_the_other_texts_alone(editor: Client) -> None:
+    load_lessons()
+    text = LessonText.objects.get(lesson__slug="talk-early", language="zh-hans")
+    bodies = dict(LessonText.objects.values_list("pk", "body"))
+    url = f"/admin/education/lesson/{text.lesson_id}/change/"
+    data = {name: value.replace("\n", "\r\n") for name, value in form_of(editor.get(url)).items()}
+    [title] = [name for name, value in data.items() if value == text.title]
+    assert editor.post(url, data | {title: "早点说"}).status_code == 302
+    assert load_lessons().kept == ["talk-early.zh-hans"]
+    stripped = {pk: body.strip() for pk, body in bodies.items()}
+    found = dict(LessonText.objects.values_list("pk", "body"))
+    assert {pk: body.strip() for pk, body in found.items()} == stripped
+    # The log names the title of one text and nothing else.
+    changes = json.loads(LogEntry.objects.latest("pk").change_message)
+    assert [change["changed"]["fields"] for change in changes] == [["Title"]]
 
 
 def test_the_list_links_each_lesson_to_its_preview(editor: Client) -> None:
