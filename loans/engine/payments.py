@@ -9,12 +9,12 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 
-from loans.engine.day_count import period_units
+from loans.engine.day_count import period_units, span_units
 from loans.engine.fold import Fold
 from loans.engine.installments import PRINCIPAL, level_over
 from loans.engine.passage import close_running, rest_to_close
 from loans.engine.terms import Method, PrepaymentEffect
-from zhixin.shared.calendar import add_periods
+from zhixin.shared.calendar import PeriodUnit, add_periods
 from zhixin.shared.money import round_ratio
 
 
@@ -104,7 +104,9 @@ def _lay_out_again(fold: Fold, day: dt.date) -> None:
     period = fold.terms.period
     due_date = add_periods(day, 1, every=period.every, unit=period.unit)
     due_date = max([due_date, *(row.due_date for row in fold.rows[-1:])])
-    units = period_units(fold.day_count, day, due_date)
+    # As in a timetable: weeks and days are counted in days, also those that happen to be a month.
+    count_units = period_units if period.unit is PeriodUnit.MONTH else span_units
+    units = count_units(fold.day_count, day, due_date)
     plan = replace(
         fold.plan,
         amortization=replace(fold.plan.amortization, count=1, method=Method.INTEREST_ONLY),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
+from loans.engine.events import Disbursed, Refunded, Repaid
 from loans.engine.schedule import build_schedule
+from loans.engine.servicing import replay
 from loans.engine.terms import LoanTerms
+from zhixin.shared.money import Money
 
 TERMS: dict[str, Any] = {
     "principal": "36000.00",
@@ -66,3 +70,30 @@ def test_the_rule_of_the_level_installment(
         }
     )
     assert str(build_schedule(terms).rows[0].total) == total
+
+
+@pytest.mark.parametrize(
+    ("every", "unit", "interest"),
+    [(28, "DAY", "280.00"), (4, "WEEK", "280.00"), (1, "MONTH", "300.00")],
+)
+def test_a_debt_that_a_refund_revives_counts_its_period_like_any_other(
+    every: int, unit: str, interest: str
+) -> None:
+    """36,000.00 owed again from 1 February to 1 March: 28 days, or the month of the terms."""
+    start, day, end = dt.date(2026, 1, 4), dt.date(2026, 2, 1), dt.date(2026, 3, 1)
+    period = {"every": every, "unit": unit}
+    terms = LoanTerms.from_json(
+        TERMS
+        | {"installment_count": 1, "period": period, "disbursement_date": start.isoformat()}
+        | {"first_due_date": day.isoformat()}
+    )
+    whole = Money.parse("36000.00")
+    paid_off = (
+        Disbursed(event_id="out", effective_date=start, sequence=0, amount=whole),
+        Repaid(event_id="all", effective_date=day, sequence=1, amount=Money.parse("36280.00")),
+    )
+    assert replay(terms, paid_off, day).outstanding.total == Money.zero()
+    refund = Refunded(event_id="back", effective_date=day, sequence=2, amount=whole)
+    state = replay(terms, (*paid_off, refund), end)
+    assert state.installments[-1].due_date == end
+    assert str(state.outstanding.interest) == interest
