@@ -126,7 +126,10 @@ def _reversed_ids(events: Sequence[Event], as_of: dt.date) -> frozenset[str]:
         if target is None or isinstance(target, Reversed):
             raise InvalidEventError(
                 key="event.of",
-                problem=f"{event.of!r} is not an event that can be reversed",
+                problem=(
+                    f"{event.event_id!r} names {event.of!r}, which is not an event that can be "
+                    "reversed"
+                ),
                 mend="Write the id of an earlier event that is no reversal",
             )
         if event.effective_date <= as_of:
@@ -186,13 +189,16 @@ def _disburse(fold: Fold, event: Disbursed) -> None:
     if fold.plans:
         raise InvalidEventError(
             key="event.type",
-            problem="the loan is paid out already",
+            problem=f"{event.event_id!r} pays out a loan that is paid out already",
             mend="Remove the second payout or reverse the first",
         )
     if event.amount != fold.terms.principal:
         raise InvalidEventError(
             key="event.amount",
-            problem=f"{event.amount} is not the principal {fold.terms.principal}",
+            problem=(
+                f"{event.event_id!r} pays out {event.amount}, not the principal "
+                f"{fold.terms.principal}"
+            ),
             mend="The payout is the principal, nothing is held back",
         )
     disburse(fold, event.effective_date)

@@ -32,6 +32,11 @@ TERMS = {
 PERIODS = [("-100", 0), ("230", 1), ("-132", 2)]
 
 
+def with_events(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    dated = [{"type": kind, "date": "2024-02-01"} | event for kind, event in events]
+    return replay_case() | {"events": dated, "as_of": "2024-03-20"}
+
+
 def run(command: str, data: object) -> subprocess.CompletedProcess[str]:
     text = data if isinstance(data, str) else json.dumps(data)
     return subprocess.run(
@@ -120,6 +125,31 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         (with_event(date="2024-02-01", amount="-1"), "case one: events[0].amount: -1.00 is not"),
         (with_event(date="2023-02-01", amount="1"), "case one: event.date: 'a' counts from"),
         (with_event(type="GIFT"), "case one: events[0].type: 'GIFT' is unknown"),
+        (
+            with_events(("REVERSAL", {"of": "nobody"})),
+            "case one: event.of: 'reversal-of-nobody' names 'nobody', which is not an event",
+        ),
+        (
+            with_events(("CHARGE_OFF", {"id": "c"}), ("REVERSAL", {"id": "r", "of": "zz"})),
+            "case one: event.of: 'r' names 'zz', which is not an event that can be reversed",
+        ),
+        (
+            with_events(("REVERSAL", {"of": "disbursement"}), ("CHARGE_OFF", {"id": "c"})),
+            "case one: event.date: 'c' counts from 2024-02-01, before the payout",
+        ),
+        (
+            with_events(
+                *[
+                    ("DISBURSEMENT", {"id": i, "date": "2024-01-01", "amount": "10000.00"})
+                    for i in ("p", "q")
+                ]
+            ),
+            "case one: event.type: 'q' pays out a loan that is paid out already",
+        ),
+        (
+            with_events(("DISBURSEMENT", {"id": "p", "amount": "1.00"})),
+            "case one: event.amount: 'p' pays out 1.00, not the principal",
+        ),
         ({"cases": [replay_case(), 3]}, "case 2: is not an object"),
         ({"cases": 3}, "input: cases: is not a list"),
         ("[1", "input: is not JSON at line 1"),
@@ -265,3 +295,26 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+Events = list[tuple[str, dict[str, Any]]]
+
+
+def strange_orders() -> list[tuple[Events, Events]]:
+    """Return event lists and what each comes to (docs/formulas/cases.md)."""
+    off: tuple[str, dict[str, Any]] = ("CHARGE_OFF", {"id": "c"})
+    paid: tuple[str, dict[str, Any]] = ("REPAYMENT", {"id": "a", "amount": "10.00"})
+    return [
+        ([("REVERSAL", {"of": "a", "date": "2024-01-20"}), paid], []),
+        ([paid, ("REVERSAL", {"id": "r", "of": "a"}), ("REVERSAL", {"id": "s", "of": "a"})], []),
+        ([off, ("CHARGE_OFF", {"id": "d", "date": "2024-03-15"})], [off]),
+        ([("RECOVERY", {"id": "a", "amount": "10.00"})], [paid]),
+        ([("DISPUTE_RESOLUTION", {"id": "d", "of": "nobody"})], []),
+    ]
+
+
+@pytest.mark.parametrize(("given", "same_as"), strange_orders())
+def test_a_strange_order_comes_to_what_is_documented(given: Events, same_as: Events) -> None:
+    found, wanted = (answer_replay(with_events(*events)) for events in (given, same_as))
+    for key in ("status", "installments", "outstanding", "payoff_amount", "balances"):
+        assert found[key] == wanted[key]
