@@ -15,6 +15,8 @@ from loans.models.bank_file import FILE_PROBLEM_LABELS
 from loans.services.corrections import REASON_LENGTH_MAX
 from loans.services.received_money import REFERENCE_LENGTH_MAX
 
+_FILE_INPUT_CLASSES = "border border-base-200 rounded-default p-3 dark:border-base-700"
+
 
 class _DateInput(UnfoldAdminTextInputWidget):
     """A browser's own date field in the admin's dress."""
@@ -37,7 +39,9 @@ class BankFileForm(forms.Form):
     file = forms.FileField(
         label=_("Statement of the account, as CSV"),
         help_text=_("UTF-8 or GBK, at most 20 MB. Looking books nothing."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,text/csv"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv,.txt,.tsv,text/csv", "class": _FILE_INPUT_CLASSES}
+        ),
         error_messages={"required": _("Choose a file.")},
         allow_empty_file=True,  # Refused in our own words.
     )
