@@ -24,6 +24,7 @@ from loans.selectors.bank_files import results_of, sums_of
 from loans.selectors.trial_balance import trial_balance
 from loans.services import bank_files
 from loans.services.bank_files import UnreadableLinesError
+from loans.services.bank_queue import Deed, claim_money, match_money
 from loans.services.charge_offs import charge_off
 from loans.services.received_money import record_repayment
 from loans.services.reversals import reverse_event
@@ -487,3 +488,64 @@ def test_account_numbers_are_stored_encrypted() -> None:
     kept = json.loads(BankFileRow.objects.get().raw)
     assert kept["对方账号"] == card(13)
     assert Loan.objects.count() == 0
+
+
+# --- The queue's hard cases ---------------------------------------------------------------------
+
+
+def booked_from_queue(found: BankFileRow, loan: Loan, staff: User) -> LoanEvent:
+    """Take the money on and book it, as staff do."""
+    claim_money(row_id=found.pk, actor=staff.as_actor(), at=found.file.recorded_at)
+    deed = Deed(
+        actor=staff.as_actor(),
+        reason="x",
+        business_date=SIGNED_ON,
+        at=found.file.recorded_at,
+    )
+    step = match_money(
+        row_id=found.pk, loan_id=loan.pk, effective_date=SIGNED_ON, seen=None, deed=deed
+    )
+    assert step.event is not None
+    return step.event
+
+
+def test_money_with_a_serial_number_of_another_payment_is_booked_under_one_of_its_own() -> None:
+    staff, loan = make_servicer(), loan_with_card(14)
+    number = loan.agreement.number
+    file = stored(
+        statement(
+            row(serial="S", amount="5.00", remark=number, on="2026-06-16"),
+            row(serial="S", amount="6.00", remark=number, on="2026-06-16"),
+            row(serial="", amount="7.00", remark=number, on="2026-06-16"),
+        ),
+        staff,
+    )
+    imported(file, staff)
+    assert [why for _, why in kinds(file)] == ["BY_NUMBER", "REFERENCE_CONFLICT", "NO_SERIAL"]
+    second, third = file.rows.order_by("line_number")[1:]
+    for found, serial in ((second, "S"), (third, "")):
+        event = booked_from_queue(found, loan, staff)
+        assert event.received_money.reference == f"{serial}#{found.identity[:8]}"
+    assert loan.events.filter(kind="REPAYMENT").count() == 3
+    assert suspense() == Money.zero()
+    assert_ties()
+    assert_books_agree(loan)
+
+
+def test_money_that_was_reversed_is_booked_again_from_the_queue() -> None:
+    staff, wrong, right = make_servicer(), loan_with_card(15), loan_with_card(16)
+    booked = record_repayment(
+        loan_id=wrong.pk,
+        amount=yuan("100.00"),
+        effective_date=SIGNED_ON,
+        channel=MoneyChannel.BANK_TRANSFER,
+        reference="A",
+        **how(staff),
+    )
+    reverse_event(loan_id=wrong.pk, event_id=booked.event_id, **how(staff))
+    file = stored(statement(row(serial="A", account=card(16), on="2026-06-16")), staff)
+    imported(file, staff)
+    event = booked_from_queue(file.rows.get(), right, staff)
+    assert (event.received_money.reference, event.received_money.use) == ("A", 2)
+    assert_ties()
+    assert_books_agree(right)
