@@ -66,7 +66,7 @@ from zhixin.shared.permissions import staff_required
 
 READ_PERMISSION = "loans.view_bankfile"
 # A request has to end in time; longer files are for the command.
-PAGE_ROWS_MOST = 1_000
+PAGE_ROWS_MOST = 300
 ROWS_A_PAGE = 100
 FILES_SHOWN = 20
 
