@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -15,6 +15,9 @@ from accounts.models import User
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
+    Disputed,
+    DisputeResolved,
+    DueDateMoved,
     Event,
     PlanChanged,
     Recovered,
@@ -26,7 +29,7 @@ from loans.engine.events import (
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import Buckets, InstallmentState, Line, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
-from loans.models.loan import OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
+from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.repayments import in_flight_transfers, what_is_due
@@ -39,6 +42,7 @@ from zhixin.shared.charts import (
     draw_progress,
 )
 from zhixin.shared.money import Money, Rounding, total
+from zhixin.shared.templatetags.zhixin import plain_date
 
 STATUS_TONES = {
     LoanStatus.PENDING: "soon",
@@ -413,6 +417,7 @@ def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInFor
 
 
 def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
+    known = {event.event_id: event for event in state.events}
     entries = [
         HistoryEntry(
             title=title,
@@ -426,12 +431,14 @@ def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> li
         )
         for row in rows
         for event in [engine_event(row)]
-        for title, text, tone, icon in [_tell(event, row, paid_to)]
+        for title, text, tone, icon in [_tell(event, row, paid_to, known)]
     ]
     return entries[::-1]
 
 
-def _tell(event: Event, row: LoanEvent, paid_to: str) -> tuple[str, str, str, str]:
+def _tell(
+    event: Event, row: LoanEvent, paid_to: str, known: Mapping[str, Event]
+) -> tuple[str, str, str, str]:
     """Return title, text, tone and icon of an event; `paid_to` is the merchant's name, if any."""
     amount: Money = getattr(event, "amount", Money.zero())
     said = {"amount": f"¥{amount.amount:,.2f}"}
@@ -441,12 +448,44 @@ def _tell(event: Event, row: LoanEvent, paid_to: str) -> tuple[str, str, str, st
         Repaid: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
         Refunded: (_("%(amount)s returned to you") % said, _to_card(card), "", ""),
         Recovered: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
-        Reversed: (_("A payment was taken back"), row.reason, "late", ""),
+        Reversed: (_taken_back(event, known), row.reason, "late", ""),
         Waived: (_("An amount was waived"), row.reason, "good", ""),
         PlanChanged: (_("Your new repayment plan began"), _plan_text(row.reason), "good", ""),
-        ChargedOff: (_("The loan was written off"), row.reason, "late", ""),
+        # What staff note of a write-off is for the books; the page itself explains it.
+        ChargedOff: (
+            _("The loan was written off"),
+            _("In our books. It is still owed, but nothing is added any more."),
+            "",
+            "file",
+        ),
+        Disputed: (
+            _("Installment %(number)d is in dispute") % {"number": getattr(event, "number", 0)},
+            _("Until it is answered it costs no late charge and does not count as late."),
+            "",
+            "",
+        ),
+        DisputeResolved: (_("The dispute was answered"), row.reason, "", ""),
+        DueDateMoved: (_("You have more time for an installment"), _more_time(event), "good", ""),
     }
     return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))
+
+
+def _taken_back(event: Event, known: Mapping[str, Event]) -> str:
+    target = known.get(getattr(event, "of", ""))
+    if isinstance(target, Repaid | Recovered):
+        amount: Money = target.amount
+        return _("The payment of %(amount)s was taken back") % {"amount": f"¥{amount.amount:,.2f}"}
+    label = EVENT_LABELS[target.kind] if target is not None else _("An entry")
+    return _("Taken back: %(what)s") % {"what": label}
+
+
+def _more_time(event: Event) -> str:
+    if not isinstance(event, DueDateMoved):
+        return ""
+    return _("Installment %(number)d can be paid through %(day)s, at no extra cost.") % {
+        "number": event.number,
+        "day": plain_date(event.payable_through),
+    }
 
 
 def _paid_to(merchant: str, card: str) -> str:

@@ -19,6 +19,9 @@ from loans.engine.lifecycle import LoanStatus
 from loans.models import BankTransfer, Loan
 from loans.selectors.servicing import loan_state
 from loans.services.charge_offs import charge_off
+from loans.services.disputes import open_dispute
+from loans.services.due_dates import move_due_date
+from loans.services.reversals import reverse_event
 from tests.factories.accounts import make_borrower
 from tests.factories.collections_app import (
     FIRST_LATE,
@@ -159,3 +162,26 @@ def test_who_asks_for_a_person_stays_in_the_queue() -> None:
     assert f'href="{reverse("collections:budget", args=[loan.public_id])}"' not in person
     desk = signed_in(make_collector()).get(reverse("admin:collections_case", args=[case.public_id]))
     assert f"This loan was written off: {OWED} is owed still" in text_of(desk.content.decode())
+
+
+def test_the_history_names_what_was_done_in_words_for_borrowers() -> None:
+    loan = written_off_loan()
+    history = text_of(page_of(loan, "loans:loan"))
+    assert "The loan was written off 17 Jul 2026 In our books. It is still owed" in history
+    # What staff noted for themselves is not what a borrower reads.
+    assert "Nothing to be had." not in history
+    undone = loan.events.latest("sequence")
+    reverse_event(loan_id=loan.pk, event_id=undone.event_id, **how(make_servicer()))
+    assert "Taken back: Charge-off" in text_of(page_of(loan, "loans:loan"))
+
+
+def test_the_history_tells_of_a_dispute_and_of_more_time() -> None:
+    loan = late_loan(borrower=make_borrower())
+    staff = make_servicer()
+    until = datetime.date(2026, 9, 1)
+    move_due_date(loan_id=loan.pk, number=2, payable_through=until, **how(staff))
+    open_dispute(loan_id=loan.pk, number=1, **how(staff))
+    history = text_of(page_of(loan, "loans:loan"))
+    assert "Installment 1 is in dispute" in history
+    assert "Installment 2 can be paid through 1 Sep 2026, at no extra cost." in history
+    assert "The loan changed" not in history
