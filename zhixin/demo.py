@@ -1,4 +1,4 @@
-"""The demo book: a dozen borrowers whose stories have happened by the services themselves.
+"""The demo book: some twenty borrowers whose stories have happened by the services themselves.
 
 The book begins some months before today and is lived through day by day: people apply, sign, pay,
 miss, pay off; the nights close in between. Nothing is written past a service. The bank's word on
@@ -29,6 +29,7 @@ from accounts.services import income_proofs, people, profiles
 from accounts.services.messages import claim_message, record_sent, waiting_message_ids
 from loans.engine.autopay import CONSENT_TEXT_VERSION
 from loans.engine.lifecycle import ApplicationState, TransferState
+from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, BusinessDay, Loan, LoanApplication, Merchant
 from loans.selectors.servicing import loan_state
 from loans.services.agreements import (
@@ -43,6 +44,7 @@ from loans.services.business_day import close_days
 from loans.services.notices import tell_borrower_of_transfer
 from loans.services.repayments import request_repayment
 from loans.services.transfers import BankWord, Outcome, settle_transfer
+from zhixin.demo_turns import TURNS
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.calendar import add_months
 from zhixin.shared.money import Money
@@ -83,6 +85,7 @@ class Character:
     `paid` installments are paid on their due dates. `late_days` says how long ago the next one was
     due; None means that it is still to come. `ahead` pays that many early; `pays_off` pays all.
     `autopay` "works" pays the installments; turned on after them it "fails" for lack of money.
+    `turn` names what else happens (`zhixin.demo_turns`). `is_new` signs today.
     """
 
     name: str
@@ -101,6 +104,8 @@ class Character:
     partly: str = ""
     pays_off: bool = False
     autopay: str = ""
+    turn: str = ""
+    is_new: bool = False
 
 
 CAST = (
@@ -192,6 +197,61 @@ CAST = (
         signs=False,
     ),
     Character(name="林晓", story="new, profile complete, no loan yet"),
+    Character(
+        name="何燕",
+        story="current; the bank took a payment back, the late charge was waived",
+        wish=Wish(amount="9000", installments=12),
+        paid=3,
+        due_in_days=15,
+        turn="bounces",
+    ),
+    Character(
+        name="高峰",
+        story="written off, has paid a part since",
+        wish=Wish(amount="7000", installments=6),
+        paid=1,
+        late_days=100,
+        turn="is_written_off",
+    ),
+    Character(
+        name="罗琴",
+        story="an installment in dispute: no late charge until it is answered",
+        wish=Wish(amount="8000", installments=12),
+        paid=2,
+        late_days=6,
+        turn="disputes",
+    ),
+    Character(
+        name="宋涛",
+        story="paid off, with the settlement certificate",
+        wish=Wish(amount="10000", installments=6),
+        paid=2,
+        due_in_days=12,
+        turn="settles",
+    ),
+    Character(
+        name="唐静",
+        story="paid off; paid too much, which was sent back",
+        wish=Wish(amount="6000", installments=6),
+        paid=2,
+        due_in_days=14,
+        turn="pays_too_much",
+    ),
+    Character(
+        name="许刚",
+        story="new loan; due dates on days of rest can be paid on the next business day",
+        wish=Wish(amount="7000", installments=12),
+        is_new=True,
+    ),
+    Character(
+        name="韩梅",
+        story="current, paid a part early to lower the installment",
+        wish=Wish(amount="15000", installments=12),
+        income="14000",
+        paid=2,
+        due_in_days=10,
+        turn="lowers_installments",
+    ),
 )
 
 
@@ -201,7 +261,7 @@ class DemoBook:
 
     today: datetime.date
     progress: Callable[[datetime.date], object]
-    plans: dict[datetime.date, list[Callable[[], None]]] = field(
+    plans: dict[datetime.date, list[Callable[[], object]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     date: datetime.date = datetime.date.min
@@ -237,7 +297,7 @@ class DemoBook:
                 self.plans[signed_on].append(partial(self._apply, user, character))
 
     def _signing_date(self, character: Character) -> datetime.date:
-        if not character.signs:
+        if not character.signs or character.is_new:
             return self.today
         if character.late_days is None:
             due = self.today + datetime.timedelta(days=character.due_in_days)
@@ -339,6 +399,7 @@ class DemoBook:
         if character.signs:
             self._sign(user, application)
             self._plan_payments(user, character)
+            self._plan_turn(user, character)
 
     def _sign(self, user: User, application: LoanApplication) -> None:
         if application.state != ApplicationState.APPROVED:
@@ -389,19 +450,35 @@ class DemoBook:
                 self.plans[early].append(lambda: self._pay_what_is_due(user))
         if character.partly:
             amount = Money.parse(character.partly)
-            self.plans[due_dates[character.paid]].append(lambda: self._pay(user, amount))
+            self.plans[due_dates[character.paid]].append(lambda: self.pay(user, amount))
         if character.pays_off:
             self.plans[self.today].append(lambda: self._pay_off(user))
 
+    def _plan_turn(self, user: User, character: Character) -> None:
+        if not character.turn:
+            return
+        due = Loan.objects.get(borrower=user).installments.order_by("number")
+        dates = list(due.values_list("due_date", flat=True))
+        TURNS[character.turn](self, user, dates[: character.paid])
+
+    def on(self, day: datetime.date, step: Callable[[], object]) -> None:
+        """Plan a step."""
+        self.plans[day].append(step)
+
+    def servicer(self) -> User:
+        """Return who corrects loans."""
+        return User.objects.get(phone=STAFF[4][0])
+
     def _pay_what_is_due(self, user: User) -> None:
         loan = Loan.objects.get(borrower=user)
-        self._pay(user, loan.next_due_amount)
+        self.pay(user, loan.next_due_amount)
 
     def _pay_off(self, user: User) -> None:
         loan = Loan.objects.select_related("agreement").get(borrower=user)
-        self._pay(user, loan_state(loan, as_of=self.date).payoff_amount)
+        self.pay(user, loan_state(loan, as_of=self.date).payoff_amount)
 
-    def _pay(self, user: User, amount: Money) -> None:
+    def pay(self, user: User, amount: Money, effect: PrepaymentEffect | None = None) -> None:
+        """Have an amount collected from the borrower's account."""
         account = bank_account(user)
         if account is None:
             raise RuntimeError(f"The demo's {user} has no bank account.")
@@ -414,6 +491,7 @@ class DemoBook:
             card_number=account.card_number,
             business_date=self.date,
             at=self.at(),
+            prepayment=effect,
         )
         self._bank_confirms()
 

@@ -19,6 +19,7 @@ from loans.models import (
     Installment,
     Loan,
     LoanApplication,
+    SettlementCertificate,
 )
 from loans.selectors.servicing import loan_state
 from loans.services.ledger import booked_balances
@@ -56,7 +57,10 @@ def append_only_tables_with_rows() -> list[str]:
 
 def assert_projection_is_the_fold(loan: Loan) -> None:
     projected = {name: getattr(loan, name) for name in PROJECTED_FIELDS}
-    state = loan_state(loan, as_of=TODAY)
+    # A loan that was written off is left alone by the night: its projection keeps its day.
+    written_off = loan.status == LoanStatus.CHARGED_OFF
+    as_of = loan.projected_as_of if written_off and loan.projected_as_of else TODAY
+    state = loan_state(loan, as_of=as_of)
     project(loan, state)
     loan.projected_as_of = projected["projected_as_of"]
     # A loan to which nothing happened today still stands where the night left it.
@@ -71,14 +75,47 @@ def row_values(row: models.Model, columns: list[str]) -> dict[str, object]:
     return {name: getattr(row, name) for name in columns}
 
 
+def loan_of(name: str) -> Loan:
+    return Loan.objects.select_related("agreement").get(borrower__profile__full_name=name)
+
+
+def kinds_of(name: str) -> list[str]:
+    return list(loan_of(name).events.order_by("sequence").values_list("kind", flat=True))
+
+
+def assert_turns_have_happened() -> None:
+    """Each story of a turn ends as its line tells."""
+    bounced = loan_state(loan_of("何燕"), as_of=TODAY)
+    assert kinds_of("何燕")[-3:] == ["REVERSAL", "WAIVER", "REPAYMENT"]
+    assert (bounced.days_past_due, bounced.due_now.total.cents) == (0, 0)
+    assert bounced.totals.waived.penalty.cents > 0
+    assert kinds_of("高峰")[-2:] == ["CHARGE_OFF", "RECOVERY"]
+    disputed = loan_state(loan_of("罗琴"), as_of=TODAY)
+    assert [row.number for row in disputed.installments if row.disputed] == [3]
+    assert (disputed.days_past_due, disputed.penalty_accrued.cents) == (0, 0)
+    assert SettlementCertificate.objects.get().loan == loan_of("宋涛")
+    refunded = loan_of("唐静")
+    assert kinds_of("唐静")[-1] == "REFUND"
+    assert (refunded.status, refunded.overpaid_amount.cents) == (LoanStatus.PAID_OFF, 0)
+    # 23 January 2027 is a Saturday.
+    resting = loan_of("许刚").installments.get(number=2)
+    days = (resting.due_date, resting.payable_through)
+    assert days == (datetime.date(2027, 1, 23), datetime.date(2027, 1, 25))
+    rows = loan_state(loan_of("韩梅"), as_of=TODAY).installments
+    assert len(rows) == 12
+    assert rows[3].due.total < rows[1].due.total
+
+
 @pytest.mark.usefixtures("book")
 def test_the_book_holds_the_stories_it_tells() -> None:
     assert User.objects.count() == len(CAST) + len(STAFF)
     assert Counter(Loan.objects.values_list("status", flat=True)) == {
-        LoanStatus.ACTIVE: 3,
+        LoanStatus.ACTIVE: 7,
         LoanStatus.OVERDUE: 4,
-        LoanStatus.PAID_OFF: 1,
+        LoanStatus.PAID_OFF: 3,
+        LoanStatus.CHARGED_OFF: 1,
     }
+    assert_turns_have_happened()
     late = Loan.objects.filter(status=LoanStatus.OVERDUE).order_by("days_past_due")
     assert list(late.values_list("days_past_due", flat=True)) == [5, 18, 40, 105]
     # One has autopay on, which paid two installments; for one it stopped after two failures.
