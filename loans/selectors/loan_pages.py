@@ -161,6 +161,7 @@ class LoanPage:
     credit_why: tuple[WhyLine, ...]
     is_open: bool
     is_owed: bool
+    disputed: tuple[int, ...]
     written_off_on: datetime.date | None
 
 
@@ -262,6 +263,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         credit_why=why(state, "overpaid" if state.overpaid else "prepaid"),
         is_open=state.status in OPEN_STATUSES,
         is_owed=state.status in OWED_STATUSES,
+        disputed=tuple(row.number for row in state.installments if row.disputed),
         written_off_on=_written_off_on(state),
     )
 
@@ -353,7 +355,8 @@ def _row(
     state: LoanState, installment: InstallmentState, own: Buckets, as_of: datetime.date
 ) -> ScheduleRow:
     partly = bool(installment.paid.total and installment.billed and installment.outstanding.total)
-    row_state, label, tone = _row_state(installment, as_of)
+    written_off = state.status == LoanStatus.CHARGED_OFF
+    row_state, label, tone = _row_state(installment, as_of, written_off=written_off)
     return ScheduleRow(
         number=installment.number,
         due_date=installment.due_date,
@@ -371,20 +374,27 @@ def _row(
     )
 
 
-def _row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
+def _row_state(
+    installment: InstallmentState, as_of: datetime.date, *, written_off: bool
+) -> tuple[str, str, str]:
     if installment.moved.total:
         return "paid", _("Rest moved to plan"), ""
     if installment.paid_on is not None:
         return "paid", _("Paid"), "good"
+    # Of a loan that was written off, and in a dispute, nobody counts the days.
+    if written_off or installment.disputed:
+        return "", _("Still owed") if written_off else _("In dispute"), ""
+    return _open_row_state(installment, as_of)
+
+
+def _open_row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
     if installment.days_late:
         label = ngettext("%(days)d day late", "%(days)d days late", installment.days_late)
         return "late", label % {"days": installment.days_late}, "late"
     if installment.due_date <= as_of <= installment.payable_through:
         last_day = installment.payable_through == as_of
         return "now", _("Due today") if last_day else _("Due now"), "soon"
-    if installment.paid.total:
-        return "", _("Partly paid"), ""
-    return "", "", ""
+    return "", _("Partly paid") if installment.paid.total else "", ""
 
 
 def _sum(parts: Sequence[Buckets]) -> Buckets:

@@ -76,6 +76,8 @@ def test_the_loans_page_says_what_is_owed_why_and_what_can_be_done() -> None:
     # Nothing that is for loans which run: no budget page, no costs of a further day.
     assert f'href="{reverse("collections:budget", args=[loan.public_id])}"' not in page
     assert "each further day costs" not in text
+    assert "day late" not in text
+    assert "¥1,066.66 Still owed" in text
 
 
 def test_it_can_be_paid_in_part_and_then_in_full() -> None:
@@ -183,5 +185,7 @@ def test_the_history_tells_of_a_dispute_and_of_more_time() -> None:
     open_dispute(loan_id=loan.pk, number=1, **how(staff))
     history = text_of(page_of(loan, "loans:loan"))
     assert "Installment 1 is in dispute" in history
+    assert "In dispute" in history
+    assert "You need not pay it before we have answered." in history
     assert "Installment 2 can be paid through 1 Sep 2026, at no extra cost." in history
     assert "The loan changed" not in history
