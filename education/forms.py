@@ -14,6 +14,7 @@ from education.models import QuizQuestion
 from education.selectors import CalculatorProduct
 from loans.engine.terms import Method
 from zhixin.shared.money import InvalidAmountError, Money
+from zhixin.shared.typed_amounts import read_typed_amount
 
 METHOD_CHOICES = [
     (Method.EQUAL_INSTALLMENT.value, _("The same amount every month")),
@@ -36,9 +37,8 @@ class AmountField(forms.CharField):
         text = super().to_python(value)
         if not text:
             return text
-        cleaned = text.replace(",", "").replace("，", "").removeprefix("¥").strip()
         try:
-            amount = Money.parse(cleaned)
+            amount = read_typed_amount(text)
         except InvalidAmountError as error:
             raise ValidationError(_("Enter an amount such as 12000.")) from error
         if not self.least <= amount <= self.most:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from zhixin.shared.money import InvalidAmountError, Money
+from zhixin.shared.typed_amounts import read_typed_amount
 
 HOME_REGION = "CN"
 HOME_COUNTRY_CODE = 86
@@ -80,10 +81,8 @@ class AmountField(forms.CharField):
         text: str = super().clean(value)
         if not text:
             return None
-        plain = unicodedata.normalize("NFKC", text).replace(",", "").replace(" ", "")
-        plain = plain.removeprefix("¥").removesuffix("元")
         try:
-            amount = Money.parse(plain)
+            amount = read_typed_amount(text)
         except InvalidAmountError as error:
             raise ValidationError(
                 _("Enter an amount in yuan, such as 8000 or 8,000.50."), code="invalid"

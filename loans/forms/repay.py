@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from loans.engine.terms import PrepaymentEffect
 from zhixin.shared.money import InvalidAmountError, Money
+from zhixin.shared.typed_amounts import read_typed_amount
 
 
 class AmountField(forms.CharField):
-    """An amount as people type it: "1,234.5", "￥1234.50"; cleaned to Money."""
+    """An amount as people type it: "1,234.5", "￥1234.50"; cleaned to Money. "1,50" is refused."""
 
     default_error_messages = {
         "invalid": _("Enter an amount such as 500 or 1234.50."),
@@ -27,21 +28,16 @@ class AmountField(forms.CharField):
 
     def clean(self, value: Any) -> Any:  # noqa: ANN401 - Django's signature.
         """Return Money, or None when nothing was typed and nothing is needed."""
-        text = super().clean(value).translate(_LOOSE_CHARACTERS)
+        text = super().clean(value)
         if not text:
-            if self.required:
-                raise forms.ValidationError(self.error_messages["required"], "required")
             return None
         try:
-            amount = Money.parse(text)
+            amount = read_typed_amount(text)
         except InvalidAmountError as error:
             raise forms.ValidationError(self.error_messages["invalid"], "invalid") from error
         if amount <= Money.zero():
             raise forms.ValidationError(self.error_messages["not_positive"], "not_positive")
         return amount
-
-
-_LOOSE_CHARACTERS = str.maketrans("０１２３４５６７８９．", "0123456789.", "¥￥, ，\u00a0")
 
 
 class RepaymentForm(forms.Form):

@@ -227,3 +227,23 @@ def test_the_api_asks_for_the_same_confirmation() -> None:
     assert send({"amount": "200.00"}, "c") == 409
     assert send({"amount": "200.00", "confirmed": True}, "c") == 202
     assert repayments() == ["1500.00", "200.00"]
+
+
+# --- What is typed ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["1,50", "10,5", "1 50"])
+def test_an_amount_that_could_mean_two_is_refused_beside_its_field(typed: str) -> None:
+    loan = late_loan()
+    page = pays(signed_in(loan.borrower), loan, typed)
+    assert page.status_code == 422
+    html = page.content.decode()
+    assert "Enter an amount such as 500 or 1234.50." in html
+    assert f'value="{typed}"' in html
+    assert repayments() == []
+
+
+def test_thousands_may_be_set_apart() -> None:
+    loan = late_loan()
+    assert pays(signed_in(loan.borrower), loan, "￥1，000.00元").status_code == 302
+    assert repayments() == ["1000.00"]
