@@ -95,3 +95,22 @@ def test_records_without_a_status_keep_their_traceback() -> None:
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "text", None, (None, None, None))
     assert OneLineForRefusals().filter(record)
     assert record.exc_info == (None, None, None)
+
+
+@pytest.mark.parametrize("size", [65_537, 3_000_000])
+def test_a_notice_too_large_to_be_one_is_refused_unread(
+    caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    pair = generate_key_pair()
+    with override_settings(
+        LENDER_PRIVATE_KEY_PEM=pair.private_pem, BANK_PUBLIC_KEY_PEM=pair.public_pem
+    ):
+        answer = Client().post(
+            "/bank/notices", b"a=" + b"b" * (size - 2), "application/x-www-form-urlencoded"
+        )
+    assert (answer.status_code, answer.content) == (400, b"failure")
+    assert answer["Content-Type"] == "text/plain"
+    lines = caplog.text.splitlines()
+    assert len(lines) == 2  # The other one is Django's, of the status 400.
+    assert f"It has {size} bytes; the most is 65536." in lines[0]
+    assert "Traceback" not in caplog.text

@@ -12,6 +12,7 @@ from loans.selectors.business_day import business_date
 from loans.services.business_day import NightAlreadyRunningError, StepProgress, close_days
 from zhixin.shared import clock
 from zhixin.shared.actor import NIGHT
+from zhixin.shared.arguments import date_argument
 
 
 class Command(BaseCommand):
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         group = parser.add_mutually_exclusive_group()
         group.add_argument(
             "--through",
-            type=datetime.date.fromisoformat,
+            type=date_argument,
             metavar="YYYY-MM-DD",
             help="close day by day until this is the business date",
         )

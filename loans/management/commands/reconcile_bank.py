@@ -13,6 +13,7 @@ from loans.engine.bank_bill import UnreadableBillError
 from loans.models import BankBill
 from zhixin.shared import clock
 from zhixin.shared.actor import SYSTEM
+from zhixin.shared.arguments import date_argument
 from zhixin.shared.signing import BANK_TIME_ZONE
 
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take one day; without it, all days that are missing up to yesterday."""
-        parser.add_argument("--date", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD")
+        parser.add_argument("--date", type=date_argument, metavar="YYYY-MM-DD")
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Compare and print a line for each day."""
@@ -56,10 +57,11 @@ class Command(BaseCommand):
             self.stdout.write("No day is missing.")
 
     def _say(self, day: datetime.date, bill: BankBill) -> None:
+        count = bill.differences.count()
         self.stdout.write(
             f"{day}: {bill.matched_count} of {bill.line_count} lines agree; in {bill.bank_in} / "
             f"{bill.our_in}, out {bill.bank_out} / {bill.our_out} (bank / ours); "
-            f"{bill.differences.count()} new differences."
+            f"{count} new {'difference' if count == 1 else 'differences'}."
         )
 
 
