@@ -143,7 +143,7 @@ def _installment(state: LoanState, key: str) -> tuple[InstallmentState, _Part]:
             if str(row.number) == number:
                 return row, _PARTS[name]
     keys = explained_keys(state)
-    raise UnknownNumberError(key, difflib.get_close_matches(key, keys, _NEAREST, cutoff=0.0))
+    raise UnknownNumberError(key, difflib.get_close_matches(key, keys, _NEAREST, cutoff=0))
 
 
 def _next_due(state: LoanState) -> Money:
@@ -174,6 +174,7 @@ _NUMBERS: Final[dict[str, _Number]] = {
         lambda state: state.payoff_amount, partial(lines_of.outstanding, name="total")
     ),
     "due_now": _Number(lambda state: state.due_now.total, partial(lines_of.due_now, name="total")),
+    "payable_now": _Number(lambda state: state.payable_now, lines_of.payable_now),
     "overdue": _Number(lambda state: state.overdue.total, partial(lines_of.overdue, name="total")),
     "next_due": _Number(_next_due, lines_of.next_due),
     "accrued_interest": _Number(lambda state: state.accrued_interest, lines_of.accrued_interest),
