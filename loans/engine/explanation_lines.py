@@ -249,7 +249,7 @@ def due_now(state: LoanState, name: str) -> Lines:
 
 def overdue(state: LoanState, name: str) -> Lines:
     """Return the part of it that is late."""
-    return billed(state, name, (row for row in state.installments if row.billed and row.days_late))
+    return billed(state, name, (row for row in state.installments if row.days_late_now))
 
 
 def next_due(state: LoanState) -> Lines:

@@ -150,7 +150,7 @@ class Fold:
         found = self.plan.allocation, Across.INSTALLMENT
         rules = self.plan.terms.late_allocation
         if rules:
-            late = max((row.days_late(day) for row in self.open), default=0)
+            late = max((row.days_late_now(day) for row in self.open), default=0)
             for rule in rules:
                 if late >= rule.from_days_past_due:
                     found = rule.order, rule.across

@@ -215,8 +215,14 @@ class Row:
         """Return the principal still to pay."""
         return self.principal - self.covered[0]
 
-    def days_late(self, day: dt.date) -> int:
+    def days_late_now(self, day: dt.date) -> int:
         """Return the days past due on `day`; penalty alone does not make a row late."""
+        if not self.is_open or not self.owes_more_than_penalty():
+            return 0
+        return self.lateness(day)
+
+    def days_late_in_all(self, day: dt.date) -> int:
+        """Return the days past due on `day`, or those when all but penalty was settled."""
         if not self.is_open or not self.owes_more_than_penalty():
             return self.settled_late
         return self.lateness(day)

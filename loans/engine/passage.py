@@ -20,7 +20,7 @@ def advance(fold: Fold, day: dt.date) -> None:
     _accrue(fold, day)
     if not fold.projecting:
         for row in fold.open:
-            if row.payable_through < day and (late := row.days_late(day)) > fold.most_late:
+            if row.payable_through < day and (late := row.days_late_now(day)) > fold.most_late:
                 fold.most_late = late
 
 

@@ -125,7 +125,7 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
         rest = amount
         for row in fold.open:
             part = min(rest, row.owed()[bucket])
-            late = row.days_late(day)
+            late = row.days_late_in_all(day)
             found = found or bool(part)
             row.waive(bucket, part)
             rest -= part

@@ -54,7 +54,7 @@ def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, in
     for row in fold.queue:
         row.fenced_since = None
     for row in fold.open:
-        late = row.days_late(day)
+        late = row.days_late_in_all(day)
         owed = row.owed()
         row.move(owed)
         row.settled_late = late

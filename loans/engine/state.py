@@ -93,6 +93,7 @@ class InstallmentState(NamedTuple):
         kept_penalty: part of the penalty that an earlier plan left, which grows no more.
         amortization: the rule that gave the principal; None where the rest was called or repaid.
         plan_event: the payout or plan change that laid the installment out.
+        days_late: days past due, or those when all but penalty was settled; see `days_late_now`.
     """
 
     number: int
@@ -122,6 +123,14 @@ class InstallmentState(NamedTuple):
     kept_penalty: Money
     amortization: Amortization | None
     plan_event: str
+
+    @property
+    def days_late_now(self) -> int:
+        """Return the days past due; none when nothing or only penalty is still to pay."""
+        owed = self.outstanding
+        if owed.principal.cents or owed.interest.cents or owed.fees.cents:
+            return self.days_late
+        return 0
 
     @property
     def interest_per_unit(self) -> Decimal:

@@ -54,8 +54,8 @@ def state_of(
     owed = _owed_today(fold)
     due_now = _sum_owed(fold.open)
     unbilled = _buckets(_unbilled(fold))
-    late_rows = [row for row in fold.open if row.days_late(as_of)]
-    late = max((row.days_late(as_of) for row in late_rows), default=0)
+    late_rows = [row for row in fold.open if row.days_late_now(as_of)]
+    late = max((row.days_late_now(as_of) for row in late_rows), default=0)
     allocations = _repayments(fold, events, reversed_ids, as_of)
     accrued = fold.queue[0] if fold.queue else None
     plan = fold.plans[-1] if fold.plans else None
@@ -141,7 +141,7 @@ def _waivers(fold: Fold) -> tuple[WaivedPart, ...]:
 
 
 def _counted_from(row: Row, as_of: dt.date) -> dt.date:
-    return as_of - dt.timedelta(days=row.days_late(as_of))
+    return as_of - dt.timedelta(days=row.days_late_now(as_of))
 
 
 def _major(numerator: int, denominator: int) -> Decimal:
@@ -293,7 +293,7 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
         waived=_buckets(row.waived),
         moved=_buckets(row.moved),
         outstanding=_buckets(owed) if owed else NOTHING,
-        days_late=row.days_late(as_of) if billed else 0,
+        days_late=row.days_late_in_all(as_of) if billed else 0,
         paid_on=None if row.is_open else row.paid_on,
         disputed=row.fenced_since is not None,
         interest_spans=tuple(row.spans),

@@ -388,9 +388,9 @@ def _row_state(
 
 
 def _open_row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
-    if installment.days_late:
-        label = ngettext("%(days)d day late", "%(days)d days late", installment.days_late)
-        return "late", label % {"days": installment.days_late}, "late"
+    if days := installment.days_late_now:
+        label = ngettext("%(days)d day late", "%(days)d days late", days)
+        return "late", label % {"days": days}, "late"
     if installment.due_date <= as_of <= installment.payable_through:
         last_day = installment.payable_through == as_of
         return "now", _("Due today") if last_day else _("Due now"), "soon"

@@ -173,7 +173,7 @@ def _row(row: InstallmentState, shape: _Shape) -> TableRow:
     return TableRow(
         cells=(str(row.number), plain_date(row.due_date), *shape.cells([row])),
         note="; ".join(part for part in (_payable_through(row), _how_it_stands(row)) if part),
-        kind="late" if row.days_late and row.outstanding.total else "",
+        kind="late" if row.days_late_now else "",
     )
 
 
@@ -188,9 +188,9 @@ def _how_it_stands(row: InstallmentState) -> str:
         return _("Rest moved to plan")
     if row.paid_on is not None:
         return _("paid on %(date)s") % {"date": plain_date(row.paid_on)}
-    if row.days_late:
-        days = ngettext("%(days)d day late", "%(days)d days late", row.days_late)
-        return days % {"days": row.days_late}
+    if row.days_late_now:
+        days = ngettext("%(days)d day late", "%(days)d days late", row.days_late_now)
+        return days % {"days": row.days_late_now}
     return _("Disputed") if row.disputed else ""
 
 
