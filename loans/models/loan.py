@@ -149,6 +149,7 @@ class Loan(models.Model):
             ("move_due_date", _("Can move a due date")),
             ("handle_dispute", _("Can open and answer a dispute")),
             ("charge_off_loan", _("Can write a loan off")),
+            ("open_any_loan", _("Can open the desk and the documents of any loan")),
         ]
         indexes = [
             models.Index(fields=["borrower", "status"], name="loan_of_borrower"),

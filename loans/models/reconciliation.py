@@ -139,6 +139,7 @@ class DifferenceStepKind(models.TextChoices):
     ASKED = "ASKED", _("The bank was asked again")
     BOOKED = "BOOKED", _("Booked to the loan")
     EXPLAINED = "EXPLAINED", _("Explained")
+    REPEATED = "REPEATED", _("The bank said the same again")
 
 
 SETTLING_STEPS = (DifferenceStepKind.BOOKED, DifferenceStepKind.EXPLAINED)
