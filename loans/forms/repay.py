@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +41,9 @@ class AmountField(forms.CharField):
         return amount
 
 
+_NOT_TYPED = {"key", "compared", "prepayment", "quoted_on"}
+
+
 class RepaymentForm(forms.Form):
     """How much, and the key that makes a form sent twice one payment.
 
@@ -66,9 +70,32 @@ class RepaymentForm(forms.Form):
         self.today = today
         self.initial["quoted_on"] = today
 
+    def shown_the_choice(self) -> bool:
+        """Return whether the page that was sent compared the choices for this very amount."""
+        shown: bool = self.cleaned_data["compared"] == self.cleaned_data["amount"]
+        return shown
+
     def chosen(self) -> PrepaymentEffect | None:
         """Return the choice, None when none was made for this very amount."""
-        if self.cleaned_data["compared"] != self.cleaned_data["amount"]:
-            return None
         chosen: PrepaymentEffect | None = self.cleaned_data["prepayment"]
-        return chosen
+        return chosen if self.shown_the_choice() else None
+
+    def repaired(self, *, key: UUID) -> RepaymentForm:
+        """Return the form, fit to be sent again when a part broke that nobody typed.
+
+        Such a part cannot be marked, so the form says what to do and carries a new `key`.
+        """
+        broken = _NOT_TYPED & self.errors.keys()
+        if not broken:
+            return self
+        data = {name: sent for name, sent in self.data.items() if name not in broken}
+        data["key"] = str(key)
+        form = RepaymentForm(data, today=self.today)
+        form.add_error(
+            None,
+            _(
+                "A part of this page was lost on the way, and nothing was paid. The page is loaded "
+                "anew: check the amount and press the button again."
+            ),
+        )
+        return form

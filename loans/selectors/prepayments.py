@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,11 @@ EFFECT_HINTS = {
     PrepaymentEffect.NEXT_INSTALLMENTS: _("You pause until the money is used up."),
     PrepaymentEffect.SHORTEN_TERM: _("The installments stay; there are fewer of them."),
     PrepaymentEffect.LOWER_INSTALLMENT: _("The end stays; each installment is smaller."),
+}
+# The same choices when the money is too little to leave out a whole installment.
+_HINTS_OF_LITTLE = {
+    PrepaymentEffect.NEXT_INSTALLMENTS: _("Your next payment is smaller."),
+    PrepaymentEffect.SHORTEN_TERM: _("The installments stay; the last one gets smaller."),
 }
 
 
@@ -60,8 +65,8 @@ def prepayment_choice(
 ) -> PrepaymentChoice | None:
     """Return the choices for a repayment of `amount` today, None when nothing is to be chosen.
 
-    What is on its way counts as paid. The terms' own rule is chosen until the borrower does.
-    `state` and `in_flight` spare reading them again.
+    What is on its way counts as paid. The one that saves most comes first, and none is chosen
+    until the borrower does. `state` and `in_flight` spare reading them again.
     """
     waiting = in_flight_transfers(loan) if in_flight is None else in_flight
     terms, events = terms_of(loan), events_of(loan)
@@ -78,12 +83,23 @@ def prepayment_choice(
             OptionRow(
                 option=option,
                 title=str(EFFECT_TITLES[option.effect]),
-                hint=str(EFFECT_HINTS[option.effect]),
-                is_chosen=option.effect == (chosen or terms.prepayment),
+                hint=_hint(option, options),
+                is_chosen=option.effect == chosen,
             )
-            for option in options
+            for option in sorted(options, key=lambda option: -option.interest_saved)
         ),
     )
+
+
+def _hint(option: PrepaymentOption, options: Iterable[PrepaymentOption]) -> str:
+    """Return what a choice means; beside the one that leaves out no date, does it leave out one?"""
+    (whole,) = (each for each in options if each.effect is PrepaymentEffect.LOWER_INSTALLMENT)
+    dates = {
+        PrepaymentEffect.NEXT_INSTALLMENTS: option.next_date == whole.next_date,
+        PrepaymentEffect.SHORTEN_TERM: option.last_date == whole.last_date,
+    }
+    hints = _HINTS_OF_LITTLE if dates.get(option.effect) else EFFECT_HINTS
+    return str(hints[option.effect])
 
 
 def _as_if_received(waiting: Sequence[BankTransfer], events: Sequence[Event]) -> list[Event]:

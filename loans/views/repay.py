@@ -44,7 +44,7 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return _show(request, own, RepaymentForm(initial=_initial(request), today=today))
     form = RepaymentForm(request.POST, today=today)
     if not form.is_valid() or account is None:
-        return _show(request, own, form, status=422)
+        return _show(request, own, form.repaired(key=uuid4()), status=422)
     try:
         make_way(own, key=str(form.cleaned_data["key"]))
         transfer = request_repayment(
@@ -60,9 +60,8 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
             quoted_on=form.cleaned_data["quoted_on"],
             asks_choice=True,
         )
-    except PrepaymentChoiceNeededError:
-        # The second step: the same page with the choices compared.
-        return _show(request, own, form)
+    except PrepaymentChoiceNeededError as error:
+        return _ask_for_the_choice(request, own, form, str(error))
     except RepaymentNeedsConfirmationError as error:
         form.add_error("confirmed", str(error))
         return _show(request, own, form, status=422)
@@ -72,18 +71,34 @@ def repay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return next_page(transfer)
 
 
+def _ask_for_the_choice(
+    request: HttpRequest, own: Loan, form: RepaymentForm, question: str
+) -> HttpResponse:
+    """Show the choices compared, the second step without scripts; ask beside them if they were."""
+    if not form.shown_the_choice():
+        return _show(request, own, form, asks_choice=True)
+    form.add_error("prepayment", question)
+    return _show(request, own, form, status=422)
+
+
 def _initial(request: HttpRequest) -> dict[str, object]:
     return {"key": uuid4(), "amount": request.GET.get("amount", "")}
 
 
 def _show(
-    request: HttpRequest, own: Loan, form: RepaymentForm, *, status: int = 200
+    request: HttpRequest,
+    own: Loan,
+    form: RepaymentForm,
+    *,
+    status: int = 200,
+    asks_choice: bool = False,
 ) -> HttpResponse:
     page = loan_page(own, as_of=form.today)
     context = {
         "page": page,
         "form": form,
         "choice": _choice(page, form),
+        "asks_choice": asks_choice,
         "account": bank_account(signed_in(request)),
     }
     fragment = request.headers.get("HX-Request") and request.method != "POST"

@@ -203,10 +203,91 @@ def test_without_scripts_a_second_step_compares_and_the_choice_is_kept() -> None
     page = second.content.decode()
     for figure in ("¥198.57", "¥776.82", "¥63.69", "¥311.49", "¥182.98", "16 Mar 2027"):
         assert figure in page
-    assert 'value="NEXT_INSTALLMENTS" checked' in " ".join(page.split())
+    assert "Nothing has been paid yet." in page
+    assert ticked(page) == {"SHORTEN_TERM": "", "LOWER_INSTALLMENT": "", "NEXT_INSTALLMENTS": ""}
     data = {"amount": "4066.19", "key": key, "compared": "4066.19", "prepayment": "SHORTEN_TERM"}
     assert client.post(url, data).status_code == 302
     assert repayments() == [("4066.19", "SHORTEN_TERM")]
+
+
+def ticked(page: str) -> dict[str, str]:
+    """Return the choices in the order of the page, with " checked" where one is ticked."""
+    radios = re.findall(r'name="prepayment"\s+value="(\w+)"\s*(| checked)>', page)
+    return dict(radios)
+
+
+@pytest.mark.parametrize("way", [{}, {"way": "alipay"}], ids=["card", "alipay"])
+def test_what_saves_most_comes_first_and_nobody_chooses_for_the_borrower(
+    way: dict[str, str],
+) -> None:
+    loan = due_loan()
+    client = signed_in(loan.borrower)
+    url = reverse("loans:repay", args=[loan.public_id])
+    first = client.get(url, {"amount": "4066.19"}).content.decode()
+    saved = re.findall(r"Interest saved: ¥([\d.,]+)", first)
+    assert saved == ["311.49", "182.98", "63.69"]
+    assert list(ticked(first)) == ["SHORTEN_TERM", "LOWER_INSTALLMENT", "NEXT_INSTALLMENTS"]
+    assert not any(ticked(first).values())
+    # The page showed the choices and none was made: it asks, beside them.
+    data = {"amount": "4066.19", "key": str(uuid4()), "compared": "4066.19", **way}
+    asked = client.post(url, data)
+    assert asked.status_code == 422
+    fieldset = asked.content.decode().partition('<fieldset class="field" id="prepayment">')[2]
+    assert "Choose what the rest should do." in fieldset.partition("</fieldset>")[0]
+    assert not any(ticked(asked.content.decode()).values())
+    assert repayments() == []
+
+
+def test_a_choice_stays_ticked_when_something_else_is_asked() -> None:
+    loan = due_loan()
+    url = reverse("loans:repay", args=[loan.public_id])
+    data = {"amount": "4066.19", "compared": "4066.19", "prepayment": "LOWER_INSTALLMENT"}
+    page = signed_in(loan.borrower).post(url, data).content.decode()
+    assert {name for name, tick in ticked(page).items() if tick} == {"LOWER_INSTALLMENT"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "hints"),
+    [
+        ("4066.19", ["there are fewer of them", "You pause until the money is used up."]),
+        ("1096.19", ["the last one gets smaller", "Your next payment is smaller."]),
+    ],
+)
+def test_a_choice_promises_no_earlier_end_than_it_brings(amount: str, hints: list[str]) -> None:
+    loan = due_loan()
+    url = reverse("loans:repay", args=[loan.public_id])
+    page = signed_in(loan.borrower).get(url, {"amount": amount}).content.decode()
+    told = re.findall(r'<span class="choice__hint">([^<]+)</span>', page)
+    assert len(told) == 3
+    for hint in hints:
+        assert any(hint in each for each in told)
+    assert (
+        "the last on 16 Jun 2027" in " ".join(page.split()).partition("Finish sooner")[2][:400]
+    ) is (amount == "1096.19")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"key": ""}, {"key": "no-key"}, {"quoted_on": "yesterday"}, {"prepayment": "SOONER"}],
+    ids=["no key", "broken key", "broken day", "unknown choice"],
+)
+def test_a_part_that_nobody_typed_is_replaced_and_the_page_says_what_to_do(
+    broken: dict[str, str],
+) -> None:
+    loan = due_loan()
+    client = signed_in(loan.borrower)
+    url = reverse("loans:repay", args=[loan.public_id])
+    sent = {"amount": "1066.19", "key": str(uuid4()), **broken}
+    answer = client.post(url, {name: value for name, value in sent.items() if value})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "check the amount and press the button again" in page
+    assert "marked answer" not in page
+    assert repayments() == []
+    hidden = dict(re.findall(r'name="(key|quoted_on)"\s+value="([^"]+)"', page))
+    assert hidden["key"] not in sent.values()
+    assert client.post(url, {"amount": "1066.19", **hidden}).status_code == 302
+    assert repayments() == [("1066.19", "")]
 
 
 def test_a_choice_made_for_another_amount_is_asked_for_again() -> None:
