@@ -135,7 +135,6 @@ def close_running(fold: Fold, day: dt.date) -> None:
     gone = {id(each) for each in fold.queue if each is not row}
     fold.rows = [each for each in fold.rows if id(each) not in gone]
     fold.queue.clear()
-    row.payable_through = max(row.payable_through, day)
     fold.closings[row.number] = fold.event_id
     fold.open_row(row)
 
