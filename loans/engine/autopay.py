@@ -57,6 +57,7 @@ class AutopayRules:
         retry_days: days from the day on which a debit failed to the retry.
         most_attempts: debits of one installment, the first one included.
         failures_to_stop: consecutive failures after which the mandate stops (CT-05).
+        most_days_of_delay: days by which a notice that we gave late moves a due date at most.
     """
 
     notice_days: int
@@ -64,6 +65,7 @@ class AutopayRules:
     retry_days: int
     most_attempts: int = 2
     failures_to_stop: int = 2
+    most_days_of_delay: int = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +158,12 @@ def planned_debit(
 ) -> PlannedDebit | None:
     """Return the next debit that is to be made, None when there is none to plan.
 
-    The first installment that asks for money, was payable in time when the mandate was granted and
-    has an attempt left: its first attempt on the last day on which paying is in time, the second
-    `retry_days` after a failure for lack of money. An outcome that is not known plans nothing.
+    The installment whose last day in time comes first, of those that ask for money, were payable in
+    time when the mandate was granted and have an attempt left: its first attempt on that day, the
+    second `retry_days` after a failure for lack of money. An outcome that is not known plans
+    nothing.
     """
-    for row in state.installments:
+    for row in sorted(state.installments, key=lambda row: (row.payable_through, row.number)):
         if not row.outstanding.total or row.payable_through < mandate.granted_on:
             continue
         debits = [debit for debit in mandate.debits if debit.installment == row.number]
@@ -258,7 +261,34 @@ def decide(
         hold_today = Hold.NO_NOTICE
     if hold_today is not None or announced is None:
         return Decision(planned=planned, amount=Money.zero(), hold=hold_today)
-    return Decision(planned=planned, amount=min(state.due_now.total, announced), hold=None)
+    return Decision(planned=planned, amount=min(state.payable_now, announced), hold=None)
+
+
+def day_after_our_delay(
+    decision: Decision,
+    mandate: Mandate,
+    *,
+    due_date: dt.date,
+    as_of: dt.date,
+    today: dt.date,
+    rules: AutopayRules,
+) -> dt.date | None:
+    """Return through when the installment must be payable, since its notice is late by our fault.
+
+    It is our fault on the last day in time of a first attempt for which nothing but the notice is
+    missing, though the mandate was there in time and no notice was lost on its way to the borrower.
+    `today` is the calendar date, later than `as_of` when nights are caught up. None when it is not
+    our fault, and beyond `most_days_of_delay` after `due_date`, when people decide.
+    """
+    planned = decision.planned
+    if decision.hold is not Hold.NO_NOTICE or planned is None:
+        return None
+    on_time = mandate.granted_on + dt.timedelta(days=rules.notice_days) <= planned.due_on
+    lost = any(each.lost for each in mandate.notices if each.installment == planned.installment)
+    if planned.attempt > 1 or planned.due_on != as_of or not on_time or lost:
+        return None
+    later = max(as_of, today) + dt.timedelta(days=rules.notice_days)
+    return later if (later - due_date).days <= rules.most_days_of_delay else None
 
 
 def notices_for(
@@ -276,7 +306,7 @@ def _hold_today(
         (Hold.PLAN_WAITS, plan_waits),
         (Hold.PAYMENT_ON_ITS_WAY, bool(in_flight)),
         (Hold.DISPUTED, any(row.billed and row.disputed for row in _asking(state))),
-        (Hold.NOTHING_DUE, not state.due_now.total),
+        (Hold.NOTHING_DUE, not state.payable_now),
     )
     return next((hold for hold, holds in checks if holds), None)
 
@@ -315,4 +345,4 @@ def _announced(
 
 
 def _due(state: LoanState, in_flight: Money) -> Money:
-    return max(state.due_now.total - in_flight, Money.zero())
+    return max(state.payable_now - in_flight, Money.zero())

@@ -247,6 +247,11 @@ def due_now(state: LoanState, name: str) -> Lines:
     return billed(state, name, (row for row in state.installments if row.billed))
 
 
+def payable_now(state: LoanState) -> Lines:
+    """Return the part of it that cannot be paid on a later day."""
+    return billed(state, "total", state.payable_rows)
+
+
 def overdue(state: LoanState, name: str) -> Lines:
     """Return the part of it that is late."""
     return billed(state, name, (row for row in state.installments if row.days_late_now))

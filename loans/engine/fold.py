@@ -43,6 +43,7 @@ class Fold:
         self.waived = [0, 0, 0, 0]
         self.loss = [0, 0, 0, 0]
         self.charged_off_on: dt.date | None = None
+        self.called = False
         self.allocations: dict[str, dict[int, list[int]]] = {}
         self.disputes: dict[str, Row] = {}
         self.closed_on: dt.date | None = None
@@ -118,7 +119,12 @@ class Fold:
         """Ask for what the row holds; money held pays it first."""
         row.billed = row.is_open = True
         self.open.append(row)
+        self.sort_open()
         self._use_credit(row)
+
+    def sort_open(self) -> None:
+        """Put first what has to be paid first: the last day in time decides, then the number."""
+        self.open.sort(key=lambda row: (row.payable_through, row.number))
 
     def owes_later(self) -> bool:
         """Return whether anything is left that is not billed yet."""

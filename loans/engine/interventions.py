@@ -16,6 +16,7 @@ def charge_off(fold: Fold, day: dt.date) -> None:
     if fold.queue:
         close_running(fold, day)
     fold.charged_off_on = day
+    fold.called = True
     for row in fold.open:
         for bucket, owed in enumerate(row.owed()):
             fold.loss[bucket] += owed
@@ -28,6 +29,7 @@ def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
         fold.note_nothing_done()
         return
     row.payable_through = payable_through
+    fold.sort_open()
 
 
 def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
@@ -51,3 +53,4 @@ def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
     uncounted = day - max(row.fenced_since, row.payable_through)
     row.payable_through += max(uncounted, dt.timedelta(0))
     row.fenced_since = None
+    fold.sort_open()

@@ -40,6 +40,7 @@ def change_plan(fold: Fold, change: PlanChanged, day: dt.date) -> None:
     _lay_out_plan(fold, change, day, principal)
     _carry(fold, interest, fees, penalty)
     fold.last_plan_on = day
+    fold.called = False
 
 
 def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, int]:

@@ -275,7 +275,11 @@ class LoanState:
             accrued since the last due date, and money paid ahead is taken off.
         unbilled: principal not due yet, accrued and carried interest, carried fees, kept penalty.
         payoff_amount: its sum; paying it closes the loan.
-        due_now: billed and unpaid: overdue and due today. overdue: the part that is late.
+        due_now: billed and unpaid, also what may be paid on a later day (a rest day, a moved due
+            date). overdue: the part that is late.
+        next_due: the unpaid installment whose last day in time comes next, on its own; None when
+            none is to come, and when all is called. called: whether the loan is charged off and no
+            plan has spread it since, so that everything is due.
         days_past_due: of the oldest installment that is late by principal, interest or fees.
         overdue_since: the day from which those days count, the last on which paying was in time.
         most_days_past_due: the most ever reached, whatever happened since.
@@ -301,6 +305,7 @@ class LoanState:
     due_now: Buckets
     overdue: Buckets
     next_due: NextDue | None
+    called: bool
     days_past_due: int
     overdue_since: dt.date | None
     most_days_past_due: int
@@ -327,6 +332,22 @@ class LoanState:
     waivers: tuple[WaivedPart, ...]
     refunds: tuple[RefundedPart, ...]
     events: tuple[Event, ...] = field(compare=False, repr=False)
+
+    @property
+    def payable_rows(self) -> tuple[InstallmentState, ...]:
+        """Return the billed rows that cannot wait: late, payable today at the latest, or called."""
+        return tuple(
+            row
+            for row in self.installments
+            if row.billed
+            and row.outstanding.total
+            and (self.called or row.payable_through <= self.as_of)
+        )
+
+    @property
+    def payable_now(self) -> Money:
+        """Return what is to be paid today: `due_now` without rows that may be paid later."""
+        return Money(sum(row.outstanding.total.cents for row in self.payable_rows))
 
     @property
     def running(self) -> InstallmentState | None:

@@ -84,7 +84,8 @@ def state_of(
         unbilled=unbilled,
         due_now=due_now,
         overdue=overdue,
-        next_due=_next_due(installments, as_of),
+        next_due=None if fold.called else _next_due(installments, as_of),
+        called=fold.called,
         days_past_due=late,
         overdue_since=min((_counted_from(row, as_of) for row in late_rows), default=None),
         most_days_past_due=most_late,
@@ -311,15 +312,20 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
 
 
 def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextDue | None:
-    for row in installments:
-        if row.payable_through >= as_of and row.outstanding.total:
-            return NextDue(
-                number=row.number,
-                date=row.payable_through,
-                due_date=row.due_date,
-                amount=row.outstanding.total,
-            )
-    return None
+    """Return the unpaid row whose last day in time comes next; a moved one may not be the first."""
+    row = min(
+        (row for row in installments if row.payable_through >= as_of and row.outstanding.total),
+        key=lambda row: (row.payable_through, row.number),
+        default=None,
+    )
+    if row is None:
+        return None
+    return NextDue(
+        number=row.number,
+        date=row.payable_through,
+        due_date=row.due_date,
+        amount=row.outstanding.total,
+    )
 
 
 def _totals(fold: Fold) -> StateTotals:

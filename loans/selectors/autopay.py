@@ -283,7 +283,7 @@ def _next(
     told = autopay.notices_for(known, planned, as_of=state.as_of, rules=rules)
     earliest = state.as_of + datetime.timedelta(days=rules.notice_days)
     day = min((each.debit_on for each in told), default=max(planned.due_on, earliest))
-    amount = facts.on(max(day, state.as_of)).due_now.total
+    amount = facts.on(max(day, state.as_of)).payable_now
     row = next(row for row in state.installments if row.number == planned.installment)
     return day, min([amount, *(each.amount for each in told)]), row.payable_through
 

@@ -254,7 +254,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
         in_flight=tuple(in_flight),
         to_pay_why=(
-            *why(state, "due_now" if state.due_now.total else "next_due"),
+            *why(state, "payable_now" if state.payable_now else "next_due"),
             *on_its_way(min(held, due_amount)),
         ),
         payoff_why=why(state, "payoff_amount"),
@@ -308,9 +308,9 @@ def _less(amount: Money, on_its_way: Money) -> Money:
 def _day_due(state: LoanState) -> datetime.date | None:
     if state.overdue_since is not None:
         return state.overdue_since
-    if state.next_due is not None:
-        return state.next_due.date
-    return state.as_of if state.due_now.total else None
+    if state.payable_now:
+        return state.as_of
+    return state.next_due.date if state.next_due is not None else None
 
 
 def _own_part(installment: InstallmentState) -> Buckets:

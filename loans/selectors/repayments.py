@@ -58,7 +58,10 @@ def was_received(loan: Loan, amount: Money, *, on: datetime.date) -> bool:
 
 
 def what_is_due(state: LoanState) -> Money:
-    """Return what is to be paid now; when nothing is, the next installment."""
-    if state.due_now.total:
-        return state.due_now.total
+    """Return what is to be paid now; when nothing is, the next installment.
+
+    What is billed but may be paid on a later day is not to be paid now.
+    """
+    if state.payable_now:
+        return state.payable_now
     return state.next_due.amount if state.next_due is not None else Money.zero()

@@ -20,8 +20,10 @@ from accounts.models import Message
 from accounts.selectors.profiles import bank_account
 from accounts.services.messages import queue_message
 from loans.engine import autopay
-from loans.engine.autopay import Announcement, Hold
+from loans.engine.autopay import Announcement, Decision, Hold, Mandate
+from loans.engine.events import DueDateMoved
 from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferState
+from loans.engine.state import LoanState
 from loans.models import (
     AutopayDebit,
     AutopayEnd,
@@ -44,6 +46,7 @@ from loans.selectors.autopay import (
 )
 from loans.selectors.receipts import failure_reason
 from loans.selectors.repayments import in_flight_repayments
+from loans.services.servicing import record_event
 from loans.services.transfers import order_transfer
 from zhixin.shared.actor import SYSTEM, Actor
 from zhixin.shared.errors import DomainError
@@ -213,14 +216,17 @@ def _collect(loan: Loan, business_date: datetime.date, actor: Actor, at: datetim
     if mandate is None:
         return False
     facts = loan_facts(loan)
+    known = mandate_facts(mandate, facts)
+    state = facts.on(business_date)
     decision = autopay.decide(
-        state=facts.on(business_date),
-        mandate=mandate_facts(mandate, facts),
+        state=state,
+        mandate=known,
         in_flight=in_flight_repayments(loan),
         plan_waits=facts.plan_waits(business_date),
         rules=autopay_rules(),
     )
     if decision.planned is None or decision.hold is not None:
+        _give_time_for_our_delay(loan, decision, known, state, at)
         return False
     transfer = order_transfer(
         loan=loan,
@@ -240,6 +246,40 @@ def _collect(loan: Loan, business_date: datetime.date, actor: Actor, at: datetim
         business_date=business_date,
     )
     return True
+
+
+def _give_time_for_our_delay(
+    loan: Loan, decision: Decision, mandate: Mandate, state: LoanState, at: datetime.datetime
+) -> None:
+    """Move the due date when only our own late notice keeps autopay from collecting in time."""
+    if decision.planned is None:
+        return
+    number = decision.planned.installment
+    row = next(row for row in state.installments if row.number == number)
+    through = autopay.day_after_our_delay(
+        decision,
+        mandate,
+        due_date=row.due_date,
+        as_of=state.as_of,
+        today=local_date(at),
+        rules=autopay_rules(),
+    )
+    if through is None:
+        return
+    record_event(
+        loan=loan,
+        make_event=lambda event_id, sequence: DueDateMoved(
+            event_id=event_id,
+            sequence=sequence,
+            effective_date=state.as_of,
+            number=number,
+            payable_through=through,
+        ),
+        business_date=state.as_of,
+        actor=SYSTEM,
+        at=at,
+        reason=_("Our notice of the autopay debit was late."),
+    )
 
 
 def _living_mandate(

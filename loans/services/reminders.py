@@ -16,7 +16,9 @@ from accounts.models import MessageState
 from accounts.services.messages import queue_message
 from loans.models import AutopayNotice, Installment, Loan
 from loans.models.loan import OPEN_STATUSES
+from loans.selectors.servicing import loan_state
 from zhixin.shared.actor import Actor
+from zhixin.shared.money import Money
 
 # Days from the last day in time to the message: negative before it, positive once late.
 BEFORE_DUE_DAYS = (3, 0)
@@ -76,12 +78,15 @@ def _queue_upcoming(
     installment: Installment, business_date: datetime.date, at: datetime.datetime
 ) -> None:
     loan = installment.loan
+    amount = _amount_of(installment, business_date)
+    if not amount:
+        return
     queue_message(
         recipient=loan.borrower,
         kind="due_soon",
         purpose=ContactPurpose.SERVICING,
         context={
-            "amount": loan.next_due_amount,
+            "amount": amount,
             "due_date": installment.payable_through,
             "days_left": (installment.payable_through - business_date).days,
             "number": loan.agreement.number,
@@ -90,6 +95,20 @@ def _queue_upcoming(
         dedup_key=f"due:{loan.pk}:{installment.due_date}:{business_date}",
         at=at,
     )
+
+
+def _amount_of(installment: Installment, business_date: datetime.date) -> Money:
+    """Return what the installment still asks for; another one of the loan may be due before it."""
+    loan = installment.loan
+    same_day = loan.installments.filter(
+        payable_through=installment.payable_through, paid_on__isnull=True
+    )
+    if loan.next_due_date == installment.payable_through and same_day.count() == 1:
+        known: Money = loan.next_due_amount
+        return known
+    state = loan_state(loan, as_of=business_date)
+    row = next((each for each in state.installments if each.number == installment.number), None)
+    return Money.zero() if row is None else row.outstanding.total
 
 
 def _queue_late(loan: Loan, at: datetime.datetime) -> None:

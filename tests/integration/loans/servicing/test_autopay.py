@@ -40,6 +40,7 @@ from loans.services.autopay import (
     turn_off,
     turn_on,
 )
+from loans.services.business_day import close_days
 from loans.services.notices import tell_borrower_of_transfer
 from loans.services.repayments import request_repayment
 from loans.services.servicing import record_event
@@ -156,8 +157,42 @@ def test_no_notice_no_debit_and_then_on_the_third_day_after_it() -> None:
     live(DUE, july(18))
     assert debits(loan) == []
     night(july(19))
-    # Three days late: 946.19 × 18 % × 3 / 360 = 1.42
-    assert debits(loan) == [(1, 1, "2026-07-19", "1067.61", "PENDING")]
+    # The delay is ours: the installment is payable through the day of the debit, and not late.
+    assert debits(loan) == [(1, 1, "2026-07-19", "1066.19", "PENDING")]
+    loan.refresh_from_db()
+    assert (loan.status, loan.days_past_due) == (LoanStatus.ACTIVE, 0)
+    moved = loan.events.get(kind=DueDateMoved.kind)
+    assert (moved.body["number"], moved.body["payable_through"]) == (1, "2026-07-19")
+    assert (moved.actor_label, moved.reason) == (
+        SYSTEM.label,
+        "Our notice of the autopay debit was late.",
+    )
+
+
+def test_nights_that_are_caught_up_at_once_make_nobody_late() -> None:
+    loan = autopay_loan()
+    set_business_date(july(10))
+    # All nights of 11 to 21 July run on the 21st, and nothing is delivered before the morning.
+    close_days(
+        through=july(21), actor=NIGHT, clock=lambda: at(july(21), 0), progress=lambda _step: None
+    )
+    loan.refresh_from_db()
+    assert (loan.status, loan.days_past_due, debits(loan)) == (LoanStatus.ACTIVE, 0, [])
+    assert loan.installments.get(number=1).payable_through == july(24)
+    assert loan.events.filter(kind=DueDateMoved.kind).count() == 1
+    morning(july(21))
+    live(july(22), july(23))
+    assert debits(loan) == []
+    night(july(24))
+    assert debits(loan) == [(1, 1, "2026-07-24", "1066.19", "PENDING")]
+
+
+def test_who_turned_it_on_too_late_gets_no_days_for_it() -> None:
+    loan = funded_loan(borrower=make_borrower())
+    grant(loan, on=july(14))
+    live(july(15), july(18))
+    assert debits(loan)[0][:3] == (1, 1, "2026-07-18")
+    assert not loan.events.filter(kind=DueDateMoved.kind).exists()
 
 
 def test_a_notice_that_was_not_sent_is_none() -> None:
@@ -172,6 +207,7 @@ def test_a_notice_that_was_not_sent_is_none() -> None:
     live(july(11), july(18))
     notice = AutopayNotice.objects.filter(mandate__loan=loan).earliest("pk")
     assert notice.message.state == MessageState.REFUSED
+    assert not loan.events.filter(kind=DueDateMoved.kind).exists()
     assert debits(loan) == []
 
 

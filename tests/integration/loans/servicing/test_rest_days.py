@@ -9,12 +9,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Message
+from loans.engine.events import DueDateMoved, Event, Repaid
 from loans.engine.lifecycle import LoanStatus
 from loans.models import Loan
 from loans.selectors.products import offered_version, terms_of_offer
 from loans.services.night import age_overdue_loans, bill_due_installments
 from loans.services.products import load_catalog
 from loans.services.reminders import queue_reminders
+from loans.services.servicing import record_event
 from tests.factories.funded import SIGNED_AT, funded_loan, set_business_date, terms
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.business_days import BusinessCalendar
@@ -85,6 +87,38 @@ def test_reminders_count_to_the_last_day_in_time() -> None:
     ]
     assert sent == [MONDAY - datetime.timedelta(days=3), MONDAY]
     assert set(Message.objects.values_list("kind", flat=True)) == {"due_soon"}
+
+
+@pytest.mark.django_db
+def test_a_reminder_says_the_amount_of_its_own_installment() -> None:
+    """The first installment is moved beyond the second, and partly paid."""
+    loan = funded_loan(loan_terms=terms())
+    due = datetime.date(2026, 7, 16)
+
+    def moved(event_id: str, sequence: int) -> Event:
+        return DueDateMoved(
+            event_id=event_id,
+            sequence=sequence,
+            effective_date=due,
+            number=1,
+            payable_through=datetime.date(2026, 8, 18),
+        )
+
+    def paid(event_id: str, sequence: int) -> Event:
+        amount = Money.parse("66.19")
+        return Repaid(event_id=event_id, sequence=sequence, effective_date=due, amount=amount)
+
+    with transaction.atomic():
+        locked = Loan.objects.for_update().select_related("agreement").get(pk=loan.pk)
+        for make_event in (moved, paid):
+            record_event(
+                loan=locked, make_event=make_event, business_date=due, actor=NIGHT, at=SIGNED_AT
+            )
+    # On 15 August the second is due in one day, the first in three: it says its own 1,000.00.
+    assert night(queue_reminders, datetime.date(2026, 8, 15)) == 1
+    message = Message.objects.get(kind="due_soon")
+    assert "1,000.00" in message.body
+    assert "1,066.19" not in message.body
 
 
 @pytest.mark.django_db

@@ -1,0 +1,196 @@
+"""A moved due date changes the order in which installments are to be paid, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from loans.engine.autopay import (
+    AutopayRules,
+    Mandate,
+    Notice,
+    day_after_our_delay,
+    decide,
+    planned_debit,
+)
+from loans.engine.lifecycle import LoanStatus
+from loans.engine.modification import extend
+from loans.engine.servicing import (
+    ChargedOff,
+    Disputed,
+    DisputeResolved,
+    DueDateMoved,
+    Event,
+    LoanState,
+)
+from loans.engine.state import NextDue
+from loans.engine.terms import LoanTerms
+from tests.unit.loans.engine.loan_building import PENALTY, day, loan, money, paid, state
+
+RULES = AutopayRules(notice_days=3, ahead_days=5, retry_days=3)
+# 888.49 a month from 3 October 2026 on; the first two are paid.
+PAID = [paid("a", "2026-10-03", "888.49"), paid("b", "2026-11-03", "888.49")]
+
+
+def terms() -> LoanTerms:
+    return loan(disbursement_date="2026-09-03", first_due_date="2026-10-03", penalty=PENALTY)
+
+
+def moved(on: str, through: str, number: int = 3) -> DueDateMoved:
+    return DueDateMoved(
+        event_id="m",
+        effective_date=day(on),
+        sequence=9,
+        number=number,
+        payable_through=day(through),
+    )
+
+
+def third_moved(as_of: str, *more: Event) -> LoanState:
+    """Return the loan whose third installment, due 3 December, can be paid through 20 January."""
+    return state(terms(), [*PAID, moved("2026-12-01", "2027-01-20"), *more], as_of)
+
+
+def next_due(found: LoanState) -> tuple[int, str, str]:
+    assert isinstance(found.next_due, NextDue)
+    return found.next_due.number, str(found.next_due.date), str(found.next_due.amount)
+
+
+def mandate(*notices: Notice) -> Mandate:
+    return Mandate(granted_on=day("2026-09-03"), ended=False, debits=(), notices=notices)
+
+
+def test_the_next_due_date_is_the_earliest_not_that_of_the_first_row() -> None:
+    for on in ("2026-12-02", "2026-12-25", "2027-01-03"):
+        assert next_due(third_moved(on)) == (4, "2027-01-03", "888.49")
+    fourth = paid("c", "2027-01-03", "888.49")
+    assert next_due(third_moved("2027-01-03", fourth)) == (3, "2027-01-20", "888.49")
+
+
+def test_autopay_debits_the_earliest_and_only_that() -> None:
+    planned = planned_debit(third_moved("2026-12-25"), mandate(), rules=RULES)
+    assert planned is not None
+    assert (planned.installment, planned.due_on) == (4, day("2027-01-03"))
+    on_the_day = third_moved("2027-01-03")
+    assert (on_the_day.due_now.total, on_the_day.payable_now) == (
+        money("1776.98"),
+        money("888.49"),
+    )
+    told = Notice(
+        installment=4,
+        attempt=1,
+        debit_on=day("2027-01-03"),
+        amount=money("1776.98"),
+        told_on=day("2026-12-29"),
+    )
+    decision = decide(
+        state=on_the_day,
+        mandate=mandate(told),
+        in_flight=money("0"),
+        plan_waits=False,
+        rules=RULES,
+    )
+    assert (decision.hold, decision.amount) == (None, money("888.49"))
+
+
+def test_money_pays_first_what_can_wait_least() -> None:
+    """Who pays what the page asks for on 3 January is not late on the 4th."""
+    found = third_moved("2027-01-04", paid("c", "2027-01-03", "888.49"))
+    assert (found.days_past_due, found.overdue.total) == (0, money("0"))
+    third, fourth = found.installments[2], found.installments[3]
+    assert (third.outstanding.total, fourth.outstanding.total) == (money("888.49"), money("0"))
+    assert fourth.paid_on == day("2027-01-03")
+
+
+def test_what_is_billed_and_can_wait_is_not_to_be_paid_now() -> None:
+    found = third_moved("2026-12-25")
+    assert (found.due_now.total, found.payable_now) == (money("888.49"), money("0"))
+    assert third_moved("2027-01-20").payable_now == money("1783.89")  # the 4th is late by then
+
+
+def test_a_row_that_was_late_is_not_late_after_the_move_and_its_penalty_stays() -> None:
+    late = state(terms(), PAID, "2026-12-13")
+    assert (late.days_past_due, str(late.penalty_accrued)) == (10, "4.02")
+    after = state(terms(), [*PAID, moved("2026-12-13", "2027-01-20")], "2027-01-02")
+    assert (after.days_past_due, after.overdue.total) == (0, money("0"))
+    assert str(after.installments[2].due.penalty) == "4.02"
+    assert (after.most_days_past_due, after.payable_now) == (10, money("0"))
+
+
+def test_a_loan_that_is_charged_off_has_no_next_due_and_all_is_to_be_paid() -> None:
+    off = ChargedOff(event_id="off", effective_date=day("2026-12-25"), sequence=10)
+    found = third_moved("2026-12-25", off)
+    assert found.next_due is None
+    assert found.payable_now == found.due_now.total == found.payoff_amount
+    change = extend(
+        terms(),
+        found.events,
+        day("2026-12-26"),
+        installment_count=5,
+        annual_rate=terms().annual_rate,
+    )
+    spread = third_moved("2026-12-26", off, replace(change, sequence=11))
+    assert spread.status is LoanStatus.CHARGED_OFF
+    assert next_due(spread)[1] == "2027-01-03"
+    assert spread.payable_now == money("0")
+
+
+def test_a_dispute_that_is_over_moves_the_row_behind_those_that_can_wait_less() -> None:
+    opened = Disputed(event_id="d", effective_date=day("2026-12-03"), sequence=9, number=3)
+    over = DisputeResolved(event_id="r", effective_date=day("2027-01-08"), sequence=10, of="d")
+    found = state(terms(), [*PAID, opened, over], "2027-01-08")
+    assert [row.payable_through for row in found.installments[2:4]] == [
+        day("2027-01-08"),
+        day("2027-01-03"),
+    ]
+    part = state(
+        terms(), [*PAID, opened, over, paid("c", "2027-01-08", "100.00", 11)], "2027-01-08"
+    )
+    assert part.installments[3].paid.total == money("100.00")
+
+
+def delay(as_of: str, today: str, *notices: Notice, granted: str = "2026-09-03") -> str | None:
+    """Return through when the third installment is payable when its notice was given late."""
+    found = state(terms(), PAID, as_of)
+    held = Mandate(granted_on=day(granted), ended=False, debits=(), notices=notices)
+    decision = decide(
+        state=found, mandate=held, in_flight=money("0"), plan_waits=False, rules=RULES
+    )
+    through = day_after_our_delay(
+        decision,
+        held,
+        due_date=day("2026-12-03"),
+        as_of=found.as_of,
+        today=day(today),
+        rules=RULES,
+    )
+    return None if through is None else str(through)
+
+
+def test_a_notice_that_is_late_by_our_fault_gives_time_from_the_day_it_can_be_sent() -> None:
+    assert delay("2026-12-03", "2026-12-03") == "2026-12-06"
+    # Caught up on the 20th.
+    assert delay("2026-12-03", "2026-12-20") == "2026-12-23"
+    # Before the last day in time nothing is missed, after it the installment is late already.
+    assert delay("2026-12-02", "2026-12-02") is None
+    assert delay("2026-12-04", "2026-12-04") is None
+    # Two months on it is for people to decide.
+    assert delay("2026-12-03", "2027-01-29") == "2027-02-01"
+    assert delay("2026-12-03", "2027-01-30") is None
+
+
+def test_what_is_not_our_fault_gives_no_time() -> None:
+    def notice(told_on: str | None, *, lost: bool) -> Notice:
+        return Notice(
+            installment=3,
+            attempt=1,
+            debit_on=day("2026-12-03"),
+            amount=money("888.49"),
+            told_on=None if told_on is None else day(told_on),
+            lost=lost,
+        )
+
+    assert delay("2026-12-03", "2026-12-03", granted="2026-12-01") is None
+    assert delay("2026-12-03", "2026-12-03", notice(None, lost=True)) is None
+    # Told in time it is collected; one that still waits to be sent is our delay.
+    assert delay("2026-12-03", "2026-12-03", notice("2026-11-28", lost=False)) is None
+    assert delay("2026-12-03", "2026-12-03", notice(None, lost=False)) == "2026-12-06"
