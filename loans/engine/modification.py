@@ -65,7 +65,7 @@ def defer(
     state, unpaid = _unpaid(terms, known, on)
     not_late = [
         row.due_date
-        for row in unpaid
+        for row in sorted(unpaid, key=lambda row: (row.payable_through, row.number))
         if row.payable_through >= on and add_months(row.due_date, months) > on
     ]
     next_due = not_late[0] if not_late else _next_on_grid(terms, unpaid, on)

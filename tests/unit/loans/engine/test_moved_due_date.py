@@ -13,7 +13,7 @@ from loans.engine.autopay import (
     planned_debit,
 )
 from loans.engine.lifecycle import LoanStatus
-from loans.engine.modification import extend
+from loans.engine.modification import defer, extend
 from loans.engine.servicing import (
     ChargedOff,
     Disputed,
@@ -194,3 +194,9 @@ def test_what_is_not_our_fault_gives_no_time() -> None:
     # Told in time it is collected; one that still waits to be sent is our delay.
     assert delay("2026-12-03", "2026-12-03", notice("2026-11-28", lost=False)) is None
     assert delay("2026-12-03", "2026-12-03", notice(None, lost=False)) == "2026-12-06"
+
+
+def test_a_deferral_counts_from_the_earliest_last_day_not_from_the_moved_row() -> None:
+    found = third_moved("2026-12-25")
+    change = defer(terms(), found.events, day("2026-12-25"))
+    assert change.first_due_date == day("2027-02-03")
