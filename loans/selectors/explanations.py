@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.utils.functional import Promise
@@ -22,6 +22,7 @@ from loans.engine.events import (
     Waived,
 )
 from loans.engine.explanation import UnknownNumberError
+from loans.engine.explanation_billed import billed_by_day, paid_by_day
 from loans.engine.state import Line, LoanState
 from zhixin.shared.money import Money
 from zhixin.shared.rates import percent_text
@@ -66,8 +67,11 @@ _LABELS = {
     "to_interest": gettext_lazy("Interest of installment %(number)s"),
     "to_fees": gettext_lazy("Fees of installment %(number)s"),
     "to_penalty": gettext_lazy("Late charge on installment %(number)s"),
+    "still_to_pay": gettext_lazy("Still to pay"),
     "rounding": gettext_lazy("Rounding to the cent"),
 }
+_BY_DAY = ("interest", "penalty")
+_DAYS_OF_YEAR_OF_MONTHS = 360
 
 # What set a line's base, and the event that a line itself is.
 _CAUSES: dict[type[Event], Promise] = {
@@ -117,6 +121,8 @@ class WhyLine:
         rule: the rule's code (docs/formulas/explanation.md).
         period: the days that the line counts.
         event: what set the line's base, such as "after your payment of 3 May 2026".
+        parts: the lines behind this line, by days, where it is interest or a late charge of an
+            installment; Σ exact of the parts is `exact`.
     """
 
     label: str
@@ -126,6 +132,7 @@ class WhyLine:
     rule: str
     period: str
     event: str
+    parts: tuple[WhyLine, ...] = ()
 
 
 def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
@@ -134,7 +141,39 @@ def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
         lines = state.explain(key)
     except UnknownNumberError:
         return ()
-    return in_words(lines, events=state.events, told=key.removeprefix("repayment."))
+    words = (
+        in_words([line], events=state.events, told=key.removeprefix("repayment.")) for line in lines
+    )
+    return tuple(
+        replace(word, parts=_parts(state, line))
+        for line, said in zip(lines, words, strict=True)
+        for word in said
+    )
+
+
+def why_paid(state: LoanState, event_id: str, name: str) -> tuple[WhyLine, ...]:
+    """Return what the repayment `event_id` paid of a bucket, by installment, with its days."""
+    lines = state.explain(f"repayment.{event_id}")
+    return tuple(
+        replace(word, parts=_parts(state, line))
+        for line in lines
+        if line.text_key == f"to_{name}"
+        for word in in_words([line])
+    )
+
+
+def _parts(state: LoanState, line: Line) -> tuple[WhyLine, ...]:
+    """Return the days behind interest or a late charge that is billed, or that was paid."""
+    what, _between, name = line.text_key.partition("_")
+    if line.number is None or name not in _BY_DAY:
+        return ()
+    if line.rule == "BILLED" and what == "billed":
+        lines = billed_by_day(state, number=line.number, name=name)
+    elif line.rule == "ALLOCATION" and what == "to" and line.event_id:
+        lines = paid_by_day(state, number=line.number, name=name, event_id=line.event_id)
+    else:
+        return ()
+    return in_words(lines, events=state.events)
 
 
 def in_words(
@@ -219,8 +258,11 @@ def _days(days: int) -> str:
 def _period(line: Line) -> str:
     if line.start is None or line.end is None or line.days is None:
         return ""
-    return _("after %(start)s, through %(end)s: %(days)s") % {
+    period = _("after %(start)s, through %(end)s: %(days)s") % {
         "start": plain_date(line.start),
         "end": plain_date(line.end),
         "days": _days(line.days),
     }
+    if any(year == _DAYS_OF_YEAR_OF_MONTHS and part != line.days for part, year in line.time):
+        return _("%(period)s; each month counts as 30 days") % {"period": period}
+    return period

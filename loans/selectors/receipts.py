@@ -15,7 +15,7 @@ from loans.engine.servicing import replay
 from loans.models import BankTransfer
 from loans.models.transfer import TransferPurpose
 from loans.selectors.business_day import business_date
-from loans.selectors.explanations import WhyLine, in_words, why
+from loans.selectors.explanations import WhyLine, why, why_paid
 from loans.selectors.prepayments import EFFECT_TITLES
 from loans.selectors.servicing import events_of, loan_state, terms_of
 from zhixin.shared.money import Money
@@ -104,12 +104,11 @@ def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
         ("penalty", _("Late charge"), sum(part.penalty.cents for part in parts)),
         ("fees", _("Fees"), sum(part.fees.cents for part in parts)),
     )
-    lines = state.explain(f"repayment.{allocation.event_id}")
     rows = [
         ReceiptRow(
             label=label,
             amount=Money(cents),
-            why=in_words(line for line in lines if line.text_key == f"to_{name}"),
+            why=why_paid(state, allocation.event_id, name),
         )
         for name, label, cents in sums
         if cents

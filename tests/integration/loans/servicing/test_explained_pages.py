@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db
 
 PAID_ON = datetime.date(2026, 7, 26)
 TODAY = datetime.date(2026, 8, 5)
+SINCE_PAYOUT = "since the payout of 16 Jun 2026"
 
 
 def pay(loan: Loan, amount: str, on: datetime.date) -> BankTransfer:
@@ -164,4 +165,53 @@ def test_the_list_says_when_a_payment_on_its_way_covers_all() -> None:
     assert (card.late, card.is_covered) == (Money.zero(), True)
     assert "The payment on its way covers all that is due." in text_of(
         loan.borrower, reverse("loans:my_loans")
+    )
+
+
+# --- Lines behind lines ---------------------------------------------------------------------
+
+
+def test_what_is_to_pay_opens_into_base_rate_and_days() -> None:
+    loan, _ = partly_paid_loan()
+    # 1070.92 was due on the day of the payment, whose rest of 570.92 is principal.
+    close_through(datetime.date(2026, 8, 20))
+    with translation.override("en"):
+        page = loan_page(Loan.objects.get(pk=loan.pk), as_of=datetime.date(2026, 8, 20))
+    by_label = {line.label: line for line in page.to_pay_why}
+    interest = by_label["Interest of installment 2"]
+    assert told(interest.parts) == [
+        ("Interest on the principal", "¥11,053.81 × 12.00% × 30/360 = ¥110.5381", SINCE_PAYOUT),
+        ("Rounding to the cent", "¥0.0019", ""),
+    ]
+    assert interest.parts[0].period == (
+        "after 16 Jul 2026, through 16 Aug 2026: 31 days; each month counts as 30 days"
+    )
+    late = by_label["Late charge on installment 1"]
+    assert told(late.parts)[0] == (
+        "Late charge on the principal that is late",
+        "¥946.19 × 18.00% × 10/360 = ¥4.73095",
+        SINCE_PAYOUT,
+    )
+    assert "30 days" not in late.parts[0].period
+    assert ("Paid", "-4.73", "your payment of 26 Jul 2026") in told(late.parts)
+    for line in page.to_pay_why:
+        assert bool(line.parts) is not line.label.startswith("Principal")
+        assert not line.parts or sum_of(line.parts) == line.exact
+    for line in page.payoff_why:
+        assert not line.parts or sum_of(line.parts) == line.exact
+
+
+def test_a_receipt_opens_what_it_paid_into_days() -> None:
+    loan, transfer = partly_paid_loan()
+    with translation.override("en"):
+        rows = {row.label: row for row in payment_page(transfer).rows}
+    (interest,) = rows["Interest"].why
+    assert told(interest.parts) == [
+        ("Interest on the principal", "¥12,000.00 × 12.00% × 30/360", SINCE_PAYOUT)
+    ]
+    (late,) = rows["Late charge"].why
+    assert sum_of(late.parts) == late.exact == Decimal("4.73")
+    assert ("Still to pay", "-2.86", "") in told(late.parts)
+    assert "How it is worked out (Interest of installment 1)" in text_of(
+        loan.borrower, reverse("loans:payment", args=[transfer.public_id])
     )
