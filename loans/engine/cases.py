@@ -23,7 +23,7 @@ from loans.engine.annualized_cost import (
     cost_of,
 )
 from loans.engine.codec import InvalidInputError, Reader, shown
-from loans.engine.events import event_from_json
+from loans.engine.events import InvalidEventError, event_from_json
 from loans.engine.explanation import (
     UnknownNumberError,
     explain,
@@ -83,8 +83,8 @@ def answer_replay(case: object) -> Answer:
     if as_of is None:
         dates = [event.effective_date for event in events]
         as_of = max(dates, default=terms.disbursement_date)
-    state = replay(terms, events, as_of)
-    cost = _cost_of(reader, terms)
+    state = _replay(terms, events, as_of)
+    cost = _cost_of(terms)
     keys = (*main_keys(state), _SIGNED_COST) if asked is None else asked
     lines = _lines_of(reader, terms, state, keys)
     return {
@@ -103,14 +103,17 @@ def answer_replay(case: object) -> Answer:
         "bucket": state.bucket,
         "classification": state.classification.value,
         "penalty_accrued": str(state.penalty_accrued),
-        "annualized_cost_pct": _percent(cost.effective_annualized_cost),
-        "nominal_annualized_cost_pct": _percent(cost.nominal_annualized_cost),
+        "annualized_cost_pct": _percent(cost.effective_annualized_cost) if cost else None,
+        "nominal_annualized_cost_pct": _percent(cost.nominal_annualized_cost) if cost else None,
+        "without_effect": list(state.without_effect),
         "balances": {
             account.value: str(amount) for account, amount in state.balances.items() if amount
         },
         "explained": {
-            key: _number(cost.total_cost if key == _SIGNED_COST else value_of(state, key))
-            for key in lines
+            key: f"{sum(line.amount for line in found):f}"
+            if key == _SIGNED_COST
+            else _number(value_of(state, key))
+            for key, found in lines.items()
         },
         "lines": [{"of": key, **_line(line)} for key, found in lines.items() for line in found],
     }
@@ -179,11 +182,23 @@ def _answer(case: object, number: int, answer_case: Callable[[object], Answer]) 
         raise InvalidCaseError(f"case {name}: {message}") from None
 
 
-def _cost_of(reader: Reader, terms: LoanTerms) -> CostSummary:
+def _cost_of(terms: LoanTerms) -> CostSummary | None:
+    """Return what the loan costs, None where the rate is too large to be stated."""
     try:
         return cost_of(terms)
     except NoAnnualizedCostError:
-        reader.fail("terms.fees", "make a cost too large to be stated", "Write smaller fees")
+        return None
+
+
+def _replay(terms: LoanTerms, events: Sequence[Event], as_of: dt.date) -> LoanState:
+    """Return the state; an error names the event by its place in the case."""
+    try:
+        return replay(terms, events, as_of)
+    except InvalidEventError as error:
+        names = [event.event_id for event in events]
+        if error.event_id not in names:
+            raise
+        raise error.placed(f"events[{names.index(error.event_id)}]") from None
 
 
 def _skip_remarks(reader: Reader) -> None:
@@ -192,6 +207,7 @@ def _skip_remarks(reader: Reader) -> None:
 
 
 def _read_events(reader: Reader, terms: LoanTerms) -> tuple[Event, ...]:
+    """Return the events in their places; a payout that the case does not state comes last."""
     items = reader.listing("events") if reader.has("events") else []
     events = [
         event_from_json(item, sequence=number, where=f"events[{number - 1}]")
@@ -204,7 +220,7 @@ def _read_events(reader: Reader, terms: LoanTerms) -> tuple[Event, ...]:
             sequence=0,
             amount=terms.principal,
         )
-        events.insert(0, payout)
+        events.append(payout)
     return tuple(events)
 
 

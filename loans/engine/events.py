@@ -29,7 +29,17 @@ _ZERO: Final = Money(0)
 
 
 class InvalidEventError(InvalidInputError):
-    """An event cannot be read, or does not fit the loan it is meant for."""
+    """An event cannot be read, or does not fit the loan it is meant for.
+
+    `event_id` is the event that does not fit, where one was read.
+    """
+
+    event_id = ""
+
+    def placed(self, where: str) -> InvalidEventError:
+        """Return the error with the event's place in its key, as in `events[3].amount`."""
+        key = self.key.replace("event", where, 1)
+        return InvalidEventError(key=key, problem=self.problem, mend=self.mend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,11 +230,16 @@ def event_from_json(data: object, *, sequence: int = 0, where: str = "event") ->
     return kind(**values)  # type: ignore[arg-type]  # Each value was read by its field's reader.
 
 
+def nameless_reversal(of: str) -> str:
+    """Return the id of a reversal that has none of its own."""
+    return f"reversal-of-{of}"
+
+
 def _identity(reader: Reader, name: str, sequence: int) -> str:
     if reader.has("id"):
         return reader.text("id")
     if name == Reversed.kind:
-        return f"reversal-of-{reader.text('of')}"
+        return nameless_reversal(reader.text("of"))
     return f"{name.lower()}-{sequence}"
 
 

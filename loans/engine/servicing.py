@@ -26,6 +26,7 @@ from loans.engine.events import (
     Waived,
     effective_order,
     event_from_json,
+    nameless_reversal,
 )
 from loans.engine.fold import Fold
 from loans.engine.interventions import charge_off, dispute, move_due_date, resolve
@@ -88,7 +89,7 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
     fit the loan (an unknown reversal, a second payout, money before the payout).
     """
     known = sorted(events, key=effective_order)
-    reversed_ids = _reversed_ids(known, as_of)
+    reversed_ids, idle = _reversed_ids(known, as_of)
     applied = [
         event
         for event in known
@@ -101,30 +102,46 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
         isinstance(event, PlanChanged) and event.event_id in reversed_ids for event in known
     )
     for event in applied:
-        _apply(fold, event)
+        try:
+            _apply(fold, event)
+        except InvalidEventError as error:
+            error.event_id = event.event_id
+            raise
     if fold.plans:
         advance(fold, as_of)
+    fold.without_effect += idle
     return state_of(fold, known, reversed_ids, as_of)
 
 
-def _reversed_ids(events: Sequence[Event], as_of: dt.date) -> frozenset[str]:
-    """Return what reversals in force have undone; check that identities are sound."""
+def _by_id(events: Sequence[Event]) -> dict[str, Event]:
     by_id: dict[str, Event] = {}
     for event in events:
-        if event.event_id in by_id:
-            raise InvalidEventError(
-                key="event.id",
-                problem=f"{event.event_id!r} occurs twice",
-                mend="Give each event an id of its own",
-            )
-        by_id[event.event_id] = event
-    undone = set()
+        if event.event_id not in by_id:
+            by_id[event.event_id] = event
+            continue
+        problem = f"{event.event_id!r} occurs twice"
+        if isinstance(event, Reversed) and event.event_id == nameless_reversal(event.of):
+            problem = f"{event.of!r} is reversed twice by reversals without an id of their own"
+        raise InvalidEventError(
+            key="event.id", problem=problem, mend="Give each event an id of its own"
+        )
+    return by_id
+
+
+def _reversed_ids(events: Sequence[Event], as_of: dt.date) -> tuple[frozenset[str], list[str]]:
+    """Return what reversals in force have undone, and the reversals that found it undone already.
+
+    Raises InvalidEventError where identities are not sound.
+    """
+    by_id = _by_id(events)
+    undone: set[str] = set()
+    idle: list[str] = []
     for event in events:
         if not isinstance(event, Reversed):
             continue
         target = by_id.get(event.of)
         if target is None or isinstance(target, Reversed):
-            raise InvalidEventError(
+            error = InvalidEventError(
                 key="event.of",
                 problem=(
                     f"{event.event_id!r} names {event.of!r}, which is not an event that can be "
@@ -132,9 +149,13 @@ def _reversed_ids(events: Sequence[Event], as_of: dt.date) -> frozenset[str]:
                 ),
                 mend="Write the id of an earlier event that is no reversal",
             )
+            error.event_id = event.event_id
+            raise error
         if event.effective_date <= as_of:
+            if event.of in undone:
+                idle.append(event.event_id)
             undone.add(event.of)
-    return frozenset(undone)
+    return frozenset(undone), idle
 
 
 def _apply(fold: Fold, event: Event) -> None:

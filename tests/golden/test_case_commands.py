@@ -58,6 +58,42 @@ def with_event(**event: Any) -> dict[str, Any]:
     return replay_case() | {"events": [{"type": "REPAYMENT", "id": "a"} | event]}
 
 
+def test_events_that_found_nothing_to_change_are_named() -> None:
+    case = with_events(
+        ("REPAYMENT", {"id": "p", "amount": "888.49"}),
+        ("DISPUTE_RESOLUTION", {"id": "unknown", "of": "nobody"}),
+        ("DISPUTE_RESOLUTION", {"id": "of-money", "of": "p"}),
+        ("WAIVER", {"id": "nothing", "penalty": "5.00"}),
+        ("DUE_DATE_MOVE", {"id": "earlier", "number": 2, "payable_through": "2024-02-20"}),
+        ("DISPUTE", {"id": "d", "number": 2}),
+        ("DISPUTE_RESOLUTION", {"id": "answer", "of": "d"}),
+        ("DISPUTE_RESOLUTION", {"id": "once-more", "of": "d"}),
+        ("REVERSAL", {"id": "r1", "of": "p", "date": "2024-02-10"}),
+        ("REVERSAL", {"id": "r2", "of": "p", "date": "2024-02-11"}),
+    )
+    idle = ["unknown", "of-money", "nothing", "earlier", "once-more", "r2"]
+    assert answer_replay(case)["without_effect"] == idle
+    assert answer_replay(replay_case())["without_effect"] == []
+
+
+def test_a_cost_too_large_to_be_stated_is_none_and_the_rest_is_answered() -> None:
+    """200.00 of 1,000 on the next day would be a rate of 10 to the power of 29 a year."""
+    answer = answer_replay(
+        replay_case(
+            principal="1000.00",
+            fees={"upfront_amount": "200.00"},
+            first_due_date="2024-01-02",
+            installment_count=1,
+        )
+    )
+    assert answer["annualized_cost_pct"] is None
+    assert answer["nominal_annualized_cost_pct"] is None
+    explained = answer["explained"]
+    assert isinstance(explained, dict)
+    assert explained["annualized_cost"] == "200.33"
+    assert answer["payoff_amount"] == "1000.00"
+
+
 def test_a_case_alone_is_answered_alone() -> None:
     case = replay_case() | {
         "events": [
@@ -123,19 +159,19 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         ),
         (with_event(date="2024-02-01"), "case one: events[0].amount: is missing"),
         (with_event(date="2024-02-01", amount="-1"), "case one: events[0].amount: -1.00 is not"),
-        (with_event(date="2023-02-01", amount="1"), "case one: event.date: 'a' counts from"),
+        (with_event(date="2023-02-01", amount="1"), "case one: events[0].date: 'a' counts from"),
         (with_event(type="GIFT"), "case one: events[0].type: 'GIFT' is unknown"),
         (
             with_events(("REVERSAL", {"of": "nobody"})),
-            "case one: event.of: 'reversal-of-nobody' names 'nobody', which is not an event",
+            "case one: events[0].of: 'reversal-of-nobody' names 'nobody', which is not an event",
         ),
         (
             with_events(("CHARGE_OFF", {"id": "c"}), ("REVERSAL", {"id": "r", "of": "zz"})),
-            "case one: event.of: 'r' names 'zz', which is not an event that can be reversed",
+            "case one: events[1].of: 'r' names 'zz', which is not an event that can be reversed",
         ),
         (
             with_events(("REVERSAL", {"of": "disbursement"}), ("CHARGE_OFF", {"id": "c"})),
-            "case one: event.date: 'c' counts from 2024-02-01, before the payout",
+            "case one: events[1].date: 'c' counts from 2024-02-01, before the payout",
         ),
         (
             with_events(
@@ -144,18 +180,18 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
                     for i in ("p", "q")
                 ]
             ),
-            "case one: event.type: 'q' pays out a loan that is paid out already",
+            "case one: events[1].type: 'q' pays out a loan that is paid out already",
         ),
         (
             with_events(("DISBURSEMENT", {"id": "p", "amount": "1.00"})),
-            "case one: event.amount: 'p' pays out 1.00, not the principal",
+            "case one: events[0].amount: 'p' pays out 1.00, not the principal",
         ),
         ({"cases": [replay_case(), 3]}, "case 2: is not an object"),
         ({"cases": 3}, "input: cases: is not a list"),
         ("[1", "input: is not JSON at line 1"),
         (
-            replay_case(fees={"installment_rate": "9" * 30}),
-            "case one: terms.fees: make a cost too large to be stated. Write smaller fees.",
+            with_events(("REVERSAL", {"of": "disbursement"}), ("REVERSAL", {"of": "disbursement"})),
+            "case one: event.id: 'disbursement' is reversed twice by reversals without an id of",
         ),
         (" \n", 'input: is empty. Write {"cases": [...]}.'),
         ([replay_case()], 'input: is a list. Write {"cases": [...]}.'),
