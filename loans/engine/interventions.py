@@ -48,10 +48,10 @@ def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
     A plan that retired the installment has ended its dispute already.
     """
     row = fold.disputes.pop(dispute_id, None)
-    if row is None or row.fenced_since is None:
+    if row is None:
         fold.note_nothing_done()
         return
-    if row in fold.disputes.values():
+    if row.fenced_since is None or row in fold.disputes.values():
         return
     uncounted = day - max(row.fenced_since, row.payable_through)
     row.payable_through += max(uncounted, dt.timedelta(0))
