@@ -88,6 +88,7 @@ class LoanDetail(BorrowerAPIView):
                 **_summary(loan),
                 "as_of": page.as_of,
                 "due_now": page.state.due_now.to_json(),
+                "payable_now": str(page.state.payable_now),
                 "outstanding": page.state.outstanding.to_json(),
                 "payoff_amount": str(page.state.payoff_amount),
                 "written_off_on": page.written_off_on,

@@ -189,7 +189,10 @@ ACTIONS: dict[str, Action] = {
     ),
     "due-date": Action(
         title=gettext_lazy("Move a due date"),
-        hint=gettext_lazy("Later, without interest and without lateness for those days."),
+        hint=gettext_lazy(
+            "Later, without interest or late charges from today on. Installments that are due "
+            "before the new day are then paid first. Late charges so far stay; waive them apart."
+        ),
         permission="loans.move_due_date",
         form=DueDateForm,
         applies=_is_open,

@@ -129,7 +129,8 @@ class LoanPage:
     `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
     `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
     number's lines have its name and `_why`. A loan that was written off is owed though it is not
-    open: `written_off_on` is set, everything is due, and nothing grows.
+    open: `written_off_on` is set, everything is due, and nothing grows. `can_wait` is what is
+    billed and may be paid later, beside what is due next.
     """
 
     loan: Loan
@@ -141,6 +142,7 @@ class LoanPage:
     to_pay: Money
     payoff_to_pay: Money
     due_date: datetime.date | None
+    can_wait: tuple[InstallmentState, ...]
     is_soon: bool
     late_cost: Money
     penalty_tomorrow: Money
@@ -240,6 +242,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         to_pay=_less(due_amount, held),
         payoff_to_pay=_less(state.payoff_amount, held),
         due_date=due_date,
+        can_wait=_can_wait(state),
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         late_cost=state.penalty_accrued - state.totals.waived.penalty,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
@@ -311,6 +314,18 @@ def _day_due(state: LoanState) -> datetime.date | None:
     if state.payable_now:
         return state.as_of
     return state.next_due.date if state.next_due is not None else None
+
+
+def _can_wait(state: LoanState) -> tuple[InstallmentState, ...]:
+    """Return the billed installments that may be paid later and are not what is asked for next."""
+    asked = {row.number for row in state.payable_rows}
+    if not asked and state.next_due is not None:
+        asked = {state.next_due.number}
+    return tuple(
+        row
+        for row in state.installments
+        if row.billed and row.outstanding.total and row.number not in asked
+    )
 
 
 def _own_part(installment: InstallmentState) -> Buckets:
@@ -393,7 +408,7 @@ def _open_row_state(installment: InstallmentState, as_of: datetime.date) -> tupl
         return "late", label % {"days": days}, "late"
     if installment.due_date <= as_of <= installment.payable_through:
         last_day = installment.payable_through == as_of
-        return "now", _("Due today") if last_day else _("Due now"), "soon"
+        return "now", _("Due today") if last_day else _("Billed"), "soon"
     return "", _("Partly paid") if installment.paid.total else "", ""
 
 

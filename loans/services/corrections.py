@@ -101,6 +101,11 @@ class Correction(ABC):
         del case
         return False
 
+    def remark(self, before: LoanState, after: LoanState) -> str:
+        """Return what the figures do not say by themselves; empty when they say all."""
+        del before, after
+        return ""
+
     def keep(self, row: LoanEvent) -> None:
         """Write what belongs beside the recorded event."""
         del row
@@ -114,6 +119,7 @@ class Preview:
     after: LoanState
     journal: tuple[tuple[LedgerAccount, Money], ...]
     seen: str
+    remark: str
 
 
 @transaction.atomic
@@ -235,4 +241,5 @@ def preview(*, loan_id: int, correction: Correction, business_date: datetime.dat
         after=after,
         journal=tuple((account, change) for account, change in changes if change),
         seen=seen,
+        remark=correction.remark(case.state, after),
     )

@@ -1,4 +1,7 @@
-"""Let an installment be paid later, without interest and without lateness for those days."""
+"""Let an installment be paid later, without interest and without lateness from now on.
+
+One that was late is late no more. What its late days have cost stays owed; a waiver takes it back.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from loans.services.corrections import (
     correct,
 )
 from loans.services.servicing import EventMaker
-from zhixin.shared.templatetags.zhixin import plain_date
+from zhixin.shared.templatetags.zhixin import money, plain_date
 
 # A longer delay is a changed plan, which the borrower agrees to.
 MOST_DAYS = 366
@@ -73,6 +76,17 @@ class DueDateMove(Correction):
             )
 
         return make_event
+
+
+    def remark(self, before: LoanState, after: LoanState) -> str:
+        """Say that the late charge of the days before the move stays."""
+        row, then = open_installment(before, self.number), open_installment(after, self.number)
+        if row is None or then is None or not row.days_late or not then.outstanding.penalty:
+            return ""
+        return _(
+            "The installment was %(days)d days late and no longer is. Its late charge so far, "
+            "%(amount)s, stays owed: if it should not be, waive it as well."
+        ) % {"days": row.days_late, "amount": money(then.outstanding.penalty)}
 
 
 def open_installment(state: LoanState, number: int) -> InstallmentState | None:
