@@ -8,14 +8,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
 from collections_app.models import HardshipOffer
 from collections_app.services.negotiation import accept_offer
 from loans.models import BankTransfer, Loan
-from loans.selectors.loan_pages import loan_page
+from loans.models.transfer import TransferChannel
+from loans.selectors.loan_pages import loan_cards, loan_page
 from loans.selectors.receipts import payment_page
 from loans.selectors.servicing import loan_state
 from loans.services.business_day import close_days
@@ -247,3 +250,38 @@ def test_thousands_may_be_set_apart() -> None:
     loan = late_loan()
     assert pays(signed_in(loan.borrower), loan, "￥1，000.00元").status_code == 302
     assert repayments() == ["1000.00"]
+
+
+# --- Left at the cashier ------------------------------------------------------------------
+
+
+def test_the_list_says_that_a_payment_at_the_cashier_is_open() -> None:
+    loan = late_loan()
+    client = signed_in(loan.borrower)
+    with CaptureQueriesContext(connection) as before:
+        page = client.get(reverse("loans:my_loans")).content.decode()
+    assert "A payment at Alipay is open" not in page
+    on_card = pay(loan, "100.00", business_date=FIRST_LATE)
+    at_cashier = pay(
+        loan,
+        "200.00",
+        business_date=FIRST_LATE,
+        channel=TransferChannel.ALIPAY_PAGE,
+        confirmed=True,
+    )
+    with CaptureQueriesContext(connection) as after:
+        page = client.get(reverse("loans:my_loans")).content.decode()
+    assert page.count("A payment at Alipay is open") == 1
+    assert "¥200.00 at Alipay." in page
+    assert reverse("loans:payment", args=[at_cashier.public_id]) in page
+    assert reverse("loans:payment", args=[on_card.public_id]) not in page
+    assert len(after) == len(before) == 6
+    # Once the borrower has turned to another way, it is not spoken of, nor taken off.
+    BankTransfer.objects.filter(pk=at_cashier.pk).update(withdrawn_at=SIGNED_AT)
+    assert "A payment at Alipay is open" not in text_of_list(loan)
+    (card,) = loan_cards(loan.borrower)
+    assert card.late == card.loan.overdue_amount - Money.parse("100.00")
+
+
+def text_of_list(loan: Loan) -> str:
+    return signed_in(loan.borrower).get(reverse("loans:my_loans")).content.decode()
