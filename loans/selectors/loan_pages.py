@@ -1,0 +1,535 @@
+"""What the pages of a loan show: frozen read models over the fold, in the reader's language."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from loans.engine.events import (
+    ChargedOff,
+    Disbursed,
+    Disputed,
+    DisputeResolved,
+    DueDateMoved,
+    Event,
+    PlanChanged,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+    Waived,
+)
+from loans.engine.lifecycle import LoanStatus
+from loans.engine.state import Buckets, InstallmentState, Line, LoanState
+from loans.models import BankTransfer, Loan, LoanEvent
+from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
+from loans.models.transfer import TransferPurpose
+from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
+from loans.selectors.repayments import in_flight_transfers, what_is_due
+from loans.selectors.servicing import engine_event, loan_state
+from zhixin.shared.charts import (
+    InstallmentBar,
+    ProgressRing,
+    StackedBarChart,
+    draw_installments,
+    draw_progress,
+)
+from zhixin.shared.money import Money, Rounding, total
+from zhixin.shared.templatetags.zhixin import plain_date
+
+STATUS_TONES = {
+    LoanStatus.PENDING: "soon",
+    LoanStatus.ACTIVE: "good",
+    LoanStatus.OVERDUE: "late",
+    LoanStatus.PAID_OFF: "good",
+    LoanStatus.OVERPAID: "good",
+    LoanStatus.CHARGED_OFF: "soon",
+}
+SOON_DAYS = 3
+NO_INTEREST = Decimal(0)
+# What of an installment does not grow by the day; the rest is told by its days.
+_NOT_BY_DAY = ("installment_principal", "installment_fees")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanCard:
+    """A loan in a list: what is late or due next, less what is on its way.
+
+    `still_owed` is all that is left of a loan that was written off, else zero. `at_cashier` are
+    payments that wait at the bank's own page, where the borrower may have left without paying.
+    """
+
+    loan: Loan
+    status_label: str
+    status_tone: str
+    ring: ProgressRing
+    is_open: bool
+    late: Money
+    next_payment: Money
+    is_covered: bool
+    is_written_off: bool
+    still_owed: Money
+    at_cashier: tuple[BankTransfer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRow:
+    """An installment as the schedule shows it; `why` are the lines of `total`.
+
+    `left` is what is still to pay of an installment on which something was paid, else None.
+    """
+
+    number: int
+    due_date: datetime.date
+    payable_through: datetime.date
+    principal: Money
+    interest: Money
+    penalty: Money
+    total: Money
+    state: str
+    status_label: str
+    status_tone: str
+    why: tuple[WhyLine, ...]
+    left: Money | None
+    left_why: tuple[WhyLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """Something that happened to the loan; `why` says where a payment of `amount` went."""
+
+    title: str
+    when: datetime.date
+    text: str
+    tone: str
+    icon: str
+    receipt: BankTransfer | None
+    amount: Money
+    why: tuple[WhyLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInForce:
+    """The plan that took the agreement's place; `free_until` is set while interest rests."""
+
+    since: datetime.date
+    text: str
+    free_until: datetime.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoanPage:
+    """Everything that a loan's own page shows on a business date.
+
+    `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
+    `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
+    number's lines have its name and `_why`. A loan that was written off is owed though it is not
+    open: `written_off_on` is set, everything is due, and nothing grows. `can_wait` is what is
+    billed and may be paid later, beside what is due next.
+    """
+
+    loan: Loan
+    as_of: datetime.date
+    state: LoanState
+    status_label: str
+    status_tone: str
+    due_amount: Money
+    to_pay: Money
+    payoff_to_pay: Money
+    due_date: datetime.date | None
+    can_wait: tuple[InstallmentState, ...]
+    is_soon: bool
+    late_cost: Money
+    penalty_tomorrow: Money
+    ring: ProgressRing
+    chart: StackedBarChart
+    rows: tuple[ScheduleRow, ...]
+    totals: Buckets
+    with_penalty: bool
+    history: tuple[HistoryEntry, ...]
+    merchant_name: str
+    plan: PlanInForce | None
+    rate_today: Decimal
+    in_flight: tuple[BankTransfer, ...]
+    to_pay_why: tuple[WhyLine, ...]
+    payoff_why: tuple[WhyLine, ...]
+    late_cost_why: tuple[WhyLine, ...]
+    tomorrow_why: tuple[WhyLine, ...]
+    credit_why: tuple[WhyLine, ...]
+    is_open: bool
+    is_owed: bool
+    disputed: tuple[int, ...]
+    written_off_on: datetime.date | None
+
+
+def loan_cards(borrower: User) -> list[LoanCard]:
+    """Return the borrower's loans, those that are owed first, by what is due soonest."""
+    loans = (
+        Loan.objects.filter(borrower=borrower)
+        .select_related("agreement__application__product_version__product")
+        .order_by("-created_at")
+    )
+    waiting = _waiting_by_loan(borrower)
+    cards = [_card(loan, waiting.get(loan.pk, ())) for loan in loans]
+    far = datetime.date.max
+    return sorted(
+        cards,
+        key=lambda card: (
+            not (card.is_open or card.is_written_off),
+            card.loan.next_due_date or far,
+        ),
+    )
+
+
+def _waiting_by_loan(borrower: User) -> dict[int, list[BankTransfer]]:
+    """Return each loan's repayments whose outcome is not known yet, oldest first."""
+    waiting: dict[int, list[BankTransfer]] = defaultdict(list)
+    unsettled = BankTransfer.objects.unsettled().filter(
+        loan__borrower=borrower, withdrawn_at=None, purpose=TransferPurpose.REPAYMENT
+    )
+    for transfer in unsettled.order_by("pk"):
+        waiting[transfer.loan_id].append(transfer)
+    return waiting
+
+
+def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
+    held = total(transfer.amount for transfer in waiting)
+    due: Money = loan.overdue_amount or loan.next_due_amount or Money.zero()
+    return LoanCard(
+        loan=loan,
+        status_label=loan.get_status_display(),
+        status_tone=STATUS_TONES[LoanStatus(loan.status)],
+        ring=draw_progress(done=loan.principal - loan.principal_outstanding, whole=loan.principal)
+        if loan.status != LoanStatus.PENDING
+        else draw_progress(done=Money.zero(), whole=loan.principal),
+        is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
+        late=_less(loan.overdue_amount, held),
+        next_payment=_less(loan.next_due_amount or Money.zero(), held),
+        is_covered=bool(held) and held >= due,
+        is_written_off=loan.status == LoanStatus.CHARGED_OFF,
+        still_owed=_less(owed_after_write_off(loan), held),
+        at_cashier=tuple(transfer for transfer in waiting if transfer.expires_at),
+    )
+
+
+def owed_after_write_off(loan: Loan) -> Money:
+    """Return what is left of a loan that was written off; it does not grow, so any day will do."""
+    if loan.status != LoanStatus.CHARGED_OFF or loan.projected_as_of is None:
+        return Money.zero()
+    return loan_state(loan, as_of=loan.projected_as_of).payoff_amount
+
+
+def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
+    """Return what the page of `loan` shows on the business date `as_of`, from one fold."""
+    state = loan_state(loan, as_of=as_of)
+    shown = shown_installments(state)
+    own = [_own_part(installment) for installment in shown]
+    parts = list(zip(shown, own, strict=True))
+    due_amount, due_date = what_is_due(state), _day_due(state)
+    events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
+    plan = _plan_in_force(events, as_of)
+    in_flight = in_flight_transfers(loan)
+    held = total(transfer.amount for transfer in in_flight)
+    merchant = loan.agreement.application.merchant
+    return LoanPage(
+        loan=loan,
+        as_of=as_of,
+        state=state,
+        status_label=str(loan.get_status_display()),
+        status_tone=STATUS_TONES[state.status],
+        due_amount=due_amount,
+        to_pay=_less(due_amount, held),
+        payoff_to_pay=_less(state.payoff_amount, held),
+        due_date=due_date,
+        can_wait=_can_wait(state),
+        is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
+        late_cost=state.penalty_accrued - state.totals.waived.penalty,
+        penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
+        ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
+        chart=draw_installments([_bar(*pair) for pair in parts]),
+        rows=tuple(_row(state, *pair, as_of) for pair in parts),
+        totals=_sum(own),
+        with_penalty=any(part.penalty for part in own),
+        history=tuple(_history(state, events, paid_to=merchant.name if merchant else "")),
+        merchant_name=merchant.name if merchant else "",
+        plan=plan,
+        rate_today=NO_INTEREST if plan and plan.free_until else state.annual_rate,
+        in_flight=tuple(in_flight),
+        to_pay_why=(
+            *why(state, "payable_now" if state.payable_now else "next_due"),
+            *on_its_way(min(held, due_amount)),
+        ),
+        payoff_why=why(state, "payoff_amount"),
+        late_cost_why=_late_cost_lines(state),
+        tomorrow_why=why(state, "penalty_per_day"),
+        credit_why=why(state, "overpaid" if state.overpaid else "prepaid"),
+        is_open=state.status in OPEN_STATUSES,
+        is_owed=state.status in OWED_STATUSES,
+        disputed=tuple(row.number for row in state.installments if row.disputed),
+        written_off_on=_written_off_on(state),
+    )
+
+
+def _written_off_on(state: LoanState) -> datetime.date | None:
+    """Return when the loan was written off, while something of it is owed still."""
+    if state.status != LoanStatus.CHARGED_OFF:
+        return None
+    taken_back = {event.of for event in state.events if isinstance(event, Reversed)}
+    days = (
+        event.effective_date
+        for event in state.events
+        if isinstance(event, ChargedOff) and event.event_id not in taken_back
+    )
+    return min(days, default=None)
+
+
+def shown_installments(state: LoanState) -> list[InstallmentState]:
+    """Return the present plan's installments, after those of earlier plans that were paid on.
+
+    What was forgiven or moved entirely asks for nothing and is left out.
+    """
+    return [
+        installment
+        for installment in state.installments
+        if _own_part(installment).total
+        and (installment.plan == state.plan_number or installment.paid.total or installment.billed)
+    ]
+
+
+def _repaid(loan: Loan, state: LoanState) -> Money:
+    if state.status == LoanStatus.PENDING:
+        return Money.zero()
+    repaid: Money = loan.principal - state.outstanding.principal
+    return max(repaid, Money.zero())
+
+
+def _less(amount: Money, on_its_way: Money) -> Money:
+    return max(amount - on_its_way, Money.zero())
+
+
+def _day_due(state: LoanState) -> datetime.date | None:
+    if state.overdue_since is not None:
+        return state.overdue_since
+    if state.payable_now:
+        return state.as_of
+    return state.next_due.date if state.next_due is not None else None
+
+
+def _can_wait(state: LoanState) -> tuple[InstallmentState, ...]:
+    """Return the billed installments that may be paid later and are not what is asked for next."""
+    asked = {row.number for row in state.payable_rows}
+    if not asked and state.next_due is not None:
+        asked = {state.next_due.number}
+    return tuple(
+        row
+        for row in state.installments
+        if row.billed and row.outstanding.total and row.number not in asked
+    )
+
+
+def _own_part(installment: InstallmentState) -> Buckets:
+    """Return what an installment asks: what was paid on it, and what it still wants.
+
+    Left out is what was forgiven and what a plan change moved into later installments.
+    """
+    return _sum([installment.paid, installment.outstanding])
+
+
+def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
+    return InstallmentBar(
+        number=installment.number,
+        due_date=installment.due_date,
+        principal=own.principal,
+        interest=own.interest,
+        paid=installment.paid_on is not None,
+    )
+
+
+def _late_cost_lines(state: LoanState) -> tuple[WhyLine, ...]:
+    lines = [*state.explain("penalty_accrued"), *_taken_off(state.explain("totals.waived.penalty"))]
+    return in_words(lines, events=state.events)
+
+
+def _row_lines(state: LoanState, installment: InstallmentState) -> tuple[WhyLine, ...]:
+    """Return what the installment asks, its interest and late charge by days."""
+    key = f"installment.{installment.number}."
+    lines = [line for line in state.explain(f"{key}total") if line.text_key in _NOT_BY_DAY]
+    for name in ("interest", "penalty"):
+        lines += state.explain(key + name)
+    for name in ("waived", "moved"):
+        lines += _taken_off(state.explain(key + name))
+    return in_words(lines, events=state.events)
+
+
+def _taken_off(lines: Iterable[Line]) -> list[Line]:
+    return [replace(line, amount=-line.amount) for line in lines]
+
+
+def _row(
+    state: LoanState, installment: InstallmentState, own: Buckets, as_of: datetime.date
+) -> ScheduleRow:
+    partly = bool(installment.paid.total and installment.billed and installment.outstanding.total)
+    written_off = state.status == LoanStatus.CHARGED_OFF
+    row_state, label, tone = _row_state(installment, as_of, written_off=written_off)
+    return ScheduleRow(
+        number=installment.number,
+        due_date=installment.due_date,
+        payable_through=installment.payable_through,
+        principal=own.principal,
+        interest=own.interest,
+        penalty=own.penalty,
+        total=own.total,
+        state=row_state,
+        status_label=label,
+        status_tone=tone,
+        why=_row_lines(state, installment),
+        left=installment.outstanding.total if partly else None,
+        left_why=why(state, f"installment.{installment.number}.outstanding") if partly else (),
+    )
+
+
+def _row_state(
+    installment: InstallmentState, as_of: datetime.date, *, written_off: bool
+) -> tuple[str, str, str]:
+    if installment.moved.total:
+        return "paid", _("Rest moved to plan"), ""
+    if installment.paid_on is not None:
+        return "paid", _("Paid"), "good"
+    # Of a loan that was written off, and in a dispute, nobody counts the days.
+    if written_off or installment.disputed:
+        return "", _("Still owed") if written_off else _("In dispute"), ""
+    return _open_row_state(installment, as_of)
+
+
+def _open_row_state(installment: InstallmentState, as_of: datetime.date) -> tuple[str, str, str]:
+    if days := installment.days_late_now:
+        label = ngettext("%(days)d day late", "%(days)d days late", days)
+        return "late", label % {"days": days}, "late"
+    if installment.due_date <= as_of <= installment.payable_through:
+        last_day = installment.payable_through == as_of
+        return "now", _("Due today") if last_day else _("Billed"), "soon"
+    return "", _("Partly paid") if installment.paid.total else "", ""
+
+
+def _sum(parts: Sequence[Buckets]) -> Buckets:
+    return Buckets(
+        principal=Money(sum(part.principal.cents for part in parts)),
+        interest=Money(sum(part.interest.cents for part in parts)),
+        fees=Money(sum(part.fees.cents for part in parts)),
+        penalty=Money(sum(part.penalty.cents for part in parts)),
+    )
+
+
+def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInForce | None:
+    """Return the newest plan change that was not taken back."""
+    events = [engine_event(row) for row in rows]
+    taken_back = {event.of for event in events if isinstance(event, Reversed)}
+    changes = [
+        event
+        for event in events
+        if isinstance(event, PlanChanged) and event.event_id not in taken_back
+    ]
+    if not changes:
+        return None
+    last = changes[-1]
+    free_until = last.interest_free_until
+    return PlanInForce(
+        since=last.effective_date,
+        text=_plan_text(last.reason),
+        free_until=free_until if free_until is not None and as_of <= free_until else None,
+    )
+
+
+def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
+    known = {event.event_id: event for event in state.events}
+    entries = [
+        HistoryEntry(
+            title=title,
+            when=row.effective_date,
+            text=text,
+            tone=tone,
+            icon=icon,
+            receipt=row.transfer if row.kind in (Repaid.kind, Recovered.kind) else None,
+            amount=getattr(event, "amount", Money.zero()),
+            why=why(state, f"repayment.{event.event_id}"),
+        )
+        for row in rows
+        for event in [engine_event(row)]
+        for title, text, tone, icon in [_tell(event, row, paid_to, known)]
+    ]
+    return entries[::-1]
+
+
+def _tell(
+    event: Event, row: LoanEvent, paid_to: str, known: Mapping[str, Event]
+) -> tuple[str, str, str, str]:
+    """Return title, text, tone and icon of an event; `paid_to` is the merchant's name, if any."""
+    amount: Money = getattr(event, "amount", Money.zero())
+    said = {"amount": f"¥{amount.amount:,.2f}"}
+    card = row.transfer.card_last_four if row.transfer else ""
+    texts = {
+        Disbursed: (_("%(amount)s paid out") % said, _paid_to(paid_to, card), "", "bank"),
+        Repaid: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
+        Refunded: (_("%(amount)s returned to you") % said, _to_card(card), "", ""),
+        Recovered: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
+        Reversed: (_taken_back(event, known), row.reason, "late", ""),
+        Waived: (_("An amount was waived"), row.reason, "good", ""),
+        PlanChanged: (_("Your new repayment plan began"), _plan_text(row.reason), "good", ""),
+        # What staff note of a write-off is for the books; the page itself explains it.
+        ChargedOff: (
+            _("The loan was written off"),
+            _("In our books. It is still owed, but nothing is added any more."),
+            "",
+            "file",
+        ),
+        Disputed: (
+            _("Installment %(number)d is in dispute") % {"number": getattr(event, "number", 0)},
+            _("Until it is answered it costs no late charge and does not count as late."),
+            "",
+            "",
+        ),
+        DisputeResolved: (_("The dispute was answered"), row.reason, "", ""),
+        DueDateMoved: (_("You have more time for an installment"), _more_time(event), "good", ""),
+    }
+    return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))
+
+
+def _taken_back(event: Event, known: Mapping[str, Event]) -> str:
+    target = known.get(getattr(event, "of", ""))
+    if isinstance(target, Repaid | Recovered):
+        amount: Money = target.amount
+        return _("The payment of %(amount)s was taken back") % {"amount": f"¥{amount.amount:,.2f}"}
+    label = EVENT_LABELS[target.kind] if target is not None else _("An entry")
+    return _("Taken back: %(what)s") % {"what": label}
+
+
+def _more_time(event: Event) -> str:
+    if not isinstance(event, DueDateMoved):
+        return ""
+    return _("Installment %(number)d can be paid through %(day)s, at no extra cost.") % {
+        "number": event.number,
+        "day": plain_date(event.payable_through),
+    }
+
+
+def _paid_to(merchant: str, card: str) -> str:
+    return _("To %(merchant)s.") % {"merchant": merchant} if merchant else _to_card(card)
+
+
+def _to_card(card: str) -> str:
+    return _("To the account ending in %(card)s.") % {"card": card} if card else ""
+
+
+def _from_card(card: str) -> str:
+    return _("From the account ending in %(card)s.") % {"card": card} if card else ""
+
+
+def _plan_text(reason: str) -> str:
+    return str(PLAN_CHANGE_LABELS.get(reason.partition(" ")[0], ""))
