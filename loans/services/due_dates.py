@@ -77,7 +77,6 @@ class DueDateMove(Correction):
 
         return make_event
 
-
     def remark(self, before: LoanState, after: LoanState) -> str:
         """Say that the late charge of the days before the move stays."""
         row, then = open_installment(before, self.number), open_installment(after, self.number)
