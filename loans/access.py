@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404
+from django.utils.module_loading import import_string
 
 from accounts.models import User
 from loans.models import Agreement, BankTransfer, Loan, LoanApplication
@@ -31,8 +33,23 @@ def access_loan(user: User, public_id: UUID) -> Loan:
     return loan
 
 
+def may_open_loan(user: User, loan: Loan) -> bool:
+    """Return whether staff may open the desk and the documents of the loan.
+
+    Who collects may do so while there is an open case about it; anybody else by a permission.
+    """
+    if not user.is_staff:
+        return False
+    if user.has_perm("loans.open_any_loan"):
+        return True
+    if not user.has_perm("collections_app.work_case"):
+        return False
+    # The cases stand above the loans, which do not import them.
+    return bool(import_string(settings.OPEN_CASE_CHECK)(loan_id=loan.pk))
+
+
 def access_loan_as_staff(user: User, public_id: UUID) -> Loan:
-    """Return anybody's loan to staff who may view loans; the view records what they read."""
+    """Return a loan to staff who may open it; the view records what they read."""
     loan = (
         Loan.objects.filter(public_id=public_id)
         .select_related(
@@ -42,7 +59,7 @@ def access_loan_as_staff(user: User, public_id: UUID) -> Loan:
         )
         .first()
     )
-    if loan is None or not (user.is_staff and user.has_perm("loans.view_loan")):
+    if loan is None or not may_open_loan(user, loan):
         raise NotYoursError
     return loan
 

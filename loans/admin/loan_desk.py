@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from accounts.services.consents import record_access
+from loans.access import may_open_loan
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import LoanState
 from loans.forms.corrections import (
@@ -434,12 +435,13 @@ def _to_desk(loan: Loan, *, done: str = "") -> HttpResponse:
 
 
 def _case_for(request: HttpRequest, public_id: UUID) -> DeskCase:
-    """Return the loan; nobody corrects, or reads, a loan of their own."""
+    """Return the loan to who may open it; nobody corrects, or reads, a loan of their own."""
     loans = Loan.objects.select_related("agreement", "borrower__profile")
     loan = loans.filter(public_id=public_id).first()
     if loan is None:
         raise Http404
-    if loan.borrower_id == signed_in(request).pk:
+    user = signed_in(request)
+    if loan.borrower_id == user.pk or not may_open_loan(user, loan):
         raise PermissionDenied
     today = business_date()
     state = loan_state(loan, as_of=max(today, loan.projected_as_of or today))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from accounts.access import signed_in
+from loans.access import may_open_loan
 from loans.admin import loan_desk
 from loans.admin.documents import documents
 from loans.engine.lifecycle import LoanStatus, TransferState
@@ -49,6 +52,10 @@ NIGHT_STEP_LABELS = {
     "loans.services.reminders.queue_reminders": _("Queue reminders"),
     "loans.services.reconciliation.check_books": _("Check the books"),
 }
+
+
+# What of a loan's page leads to the desk and to the documents.
+_DOORS = (documents, "desk")
 
 
 @display(description=_("reason"), ordering="reason")
@@ -219,6 +226,16 @@ class LoanAdmin(ReadOnlyModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the desk's pages to those of the list."""
         return [*loan_desk.urls(self.admin_site.admin_view), *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+        """Leave out what leads to the desk and the documents when they may not be opened."""
+        groups = super().get_fieldsets(request, obj)
+        if obj is None or may_open_loan(signed_in(request), obj):
+            return groups
+        return [
+            (title, {**rest, "fields": [name for name in rest["fields"] if name not in _DOORS]})
+            for title, rest in groups
+        ]
 
     @display(description=_("desk"))
     def desk(self, loan: Loan) -> str:

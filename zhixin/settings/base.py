@@ -167,6 +167,9 @@ NIGHT_STEPS = [
     "loans.services.reconciliation.check_books",
 ]
 
+# Tells loans, which stand below the cases, whether there is an open case about one of them.
+OPEN_CASE_CHECK = "collections_app.selectors.cases.has_open_case"
+
 # Autopay (docs/autopay.md): days at least from a notice to its debit, days before the debit on
 # which it is written, and days from a failure for lack of money to the one retry.
 AUTOPAY = {"notice_days": 3, "ahead_days": 5, "retry_days": 3}

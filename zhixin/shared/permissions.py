@@ -29,9 +29,11 @@ class Role(StrEnum):
     AUDITOR = "Auditor"
 
 
-# What corrects a loan day by day; writing it off is for the lead.
+# What corrects a loan day by day; writing it off is for the lead. Who collects opens a loan while
+# there is an open case about it (`loans.access.may_open_loan`).
 _CORRECTIONS = frozenset(
     {
+        "loans.open_any_loan",
         "loans.record_money",
         "loans.reverse_event",
         "loans.waive_amounts",
@@ -92,6 +94,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
             "accounts.*:view",
             "risk.*:view",
             "loans.*:view",
+            "loans.open_any_loan",
             "collections_app.*:view",
             "education.*:view",
         }

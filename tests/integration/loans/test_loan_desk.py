@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 from uuid import uuid4
@@ -22,9 +23,9 @@ from loans.services.charge_offs import charge_off
 from loans.services.disputes import open_dispute
 from loans.services.waivers import waive
 from tests.factories.accounts import make_person
-from tests.factories.collections_app import FIRST_LATE, late_loan
+from tests.factories.collections_app import FIRST_LATE, close_through, late_loan
 from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer, yuan
-from tests.factories.funded import SIGNED_ON, funded_loan
+from tests.factories.funded import SIGNED_ON, funded_loan, terms
 from tests.integration.loans.servicing.test_corrections import received
 from zhixin.shared.permissions import Role
 
@@ -194,7 +195,6 @@ def test_a_reason_is_asked_for() -> None:
     ("role", "allowed"),
     [
         (Role.AUDITOR, set()),
-        (Role.UNDERWRITER, set()),
         (Role.COLLECTOR, {"due-date", "dispute", "answer"}),
         (Role.SERVICER, set(ACTIONS) - {"charge-off"}),
         (Role.SERVICING_LEAD, set(ACTIONS)),
@@ -214,6 +214,53 @@ def test_roles_may_do_what_is_theirs_and_nothing_else(role: Role, allowed: set[s
         if name not in allowed:
             assert url not in page.text
     assert loan.events.count() == 1
+
+
+DOCUMENTS = ("agreement", "statement", "schedule")
+
+
+@pytest.mark.parametrize(
+    ("role", "of_late_loan", "of_another"),
+    [
+        (Role.AUDITOR, True, True),
+        (Role.SERVICER, True, True),
+        (Role.SERVICING_LEAD, True, True),
+        (Role.COLLECTOR, True, False),
+        (Role.UNDERWRITER, False, False),
+    ],
+)
+def test_who_opens_the_desk_and_the_documents(
+    role: Role, of_late_loan: bool, of_another: bool
+) -> None:
+    late = late_loan()
+    another = funded_loan(loan_terms=terms(disbursement_date=FIRST_LATE))
+    client = signed_in(staff_as(role))
+    for loan, may in ((late, of_late_loan), (another, of_another)):
+        assert client.get(desk_of(loan)).status_code == (200 if may else 403)
+        for name in ACTIONS:
+            if not may:
+                assert client.get(page_of(loan, name)).status_code == 403, name
+        for kind in DOCUMENTS:
+            path = reverse("loans:staff_document", args=[loan.public_id, kind])
+            assert client.get(path).status_code == (200 if may else 404), kind
+        page = client.get(reverse("admin:loans_loan_change", args=[loan.pk]))
+        assert page.status_code == 200
+        assert (desk_of(loan) in page.text) is may
+        document = reverse("loans:staff_document", args=[loan.public_id, "agreement"])
+        assert (document in page.text) is may
+        looks = PersonalDataAccess.objects.filter(subject=loan.borrower)
+        assert looks.exists() is may
+
+
+def test_a_collector_loses_sight_of_a_loan_when_its_case_ends() -> None:
+    loan = late_loan()
+    client = signed_in(staff_as(Role.COLLECTOR))
+    assert client.get(desk_of(loan)).status_code == 200
+    received(loan, "1066.66", on=FIRST_LATE)
+    close_through(FIRST_LATE + datetime.timedelta(days=1))
+    assert not loan.cases.filter(state="OPEN").exists()
+    assert client.get(desk_of(loan)).status_code == 403
+    assert client.post(page_of(loan, "due-date"), {"confirm": "1"}).status_code == 403
 
 
 def test_nobody_corrects_a_loan_of_their_own_and_strangers_see_nothing() -> None:
