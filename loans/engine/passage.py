@@ -19,8 +19,10 @@ def advance(fold: Fold, day: dt.date) -> None:
         _bill(fold, row)
     _accrue(fold, day)
     if not fold.projecting:
+        # Only a row that could be late by more days than any before is asked.
+        before = day - dt.timedelta(days=fold.most_late)
         for row in fold.open:
-            if row.payable_through < day and (late := row.days_late_now(day)) > fold.most_late:
+            if row.payable_through < before and (late := row.days_late_now(day)) > fold.most_late:
                 fold.most_late = late
 
 
@@ -77,11 +79,9 @@ def _accrue_penalty(fold: Fold, day: dt.date) -> None:
 def _note_span(fold: Fold, spans: list[Span], span: Span) -> None:
     """Add the span, or lengthen the last one when it goes on at the same base."""
     if spans and not fold.projecting:
-        last = spans[-1]
-        if last.base_cents == span.base_cents and last.end == span.start:
-            spans[-1] = Span(
-                last.base_cents, last.start, span.end, last.units + span.units, last.event_id
-            )
+        base, start, end, units, event_id = spans[-1]
+        if base == span.base_cents and end == span.start:
+            spans[-1] = Span(base, start, span.end, units + span.units, event_id)
             return
     spans.append(span)
 

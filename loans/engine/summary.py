@@ -151,19 +151,17 @@ def _major(numerator: int, denominator: int) -> Decimal:
 
 
 def _buckets(parts: Sequence[int]) -> Buckets:
-    return _buckets_of(*parts)
+    return _buckets_of(*parts) if any(parts) else NOTHING
 
 
 @lru_cache(maxsize=16_384)
 def _buckets_of(principal: int, interest: int, fees: int, penalty: int) -> Buckets:
     """Return the buckets of amounts in cents; the same amounts come back night after night."""
-    if not (principal or interest or fees or penalty):
-        return NOTHING
     return Buckets(
-        principal=Money(principal),
-        interest=Money(interest),
-        fees=Money(fees),
-        penalty=Money(penalty),
+        principal=Money(principal) if principal else _ZERO,
+        interest=Money(interest) if interest else _ZERO,
+        fees=Money(fees) if fees else _ZERO,
+        penalty=Money(penalty) if penalty else _ZERO,
     )
 
 

@@ -20,6 +20,8 @@ GOALS = {
 }
 LABELS = {
     "schedules_per_second": "Schedules of 12 rows with business days, a second, one core",
+    "schedules_cold_dates_per_second": "The same, no two with the same dates",
+    "schedules_with_rows_per_second": "Schedules with their 12 rows as objects, a second",
     "folds_per_second": "Folds of a loan of 36 months with 40 events, a second, one core",
     "repayments_per_second": "Repayments through the services, a second, one connection",
     "bare_orm_repayments_per_second": "The same rows and messages by bare ORM, a second",
