@@ -31,7 +31,7 @@ from accounts.models import (
 from accounts.services import income_proofs
 from accounts.services.consents import record_access
 from zhixin.shared import clock
-from zhixin.shared.admin import ReadOnlyModelAdmin
+from zhixin.shared.admin import ReadOnlyModelAdmin, actor_column
 from zhixin.shared.errors import DomainError
 
 admin.site.unregister(Group)
@@ -329,8 +329,9 @@ class ConsentAdmin(ReadOnlyModelAdmin):
 class PersonalDataAccessAdmin(ReadOnlyModelAdmin):
     """Who has looked at whose data."""
 
-    list_display = ("at", "actor_label", "subject", "reason")
+    list_display = ("at", "who", "subject", "reason")
     list_select_related = ("subject",)
+    who = actor_column("actor_label", _("read by"))
 
     @admin.display(description=_("why"))
     def reason(self, access: PersonalDataAccess) -> str:

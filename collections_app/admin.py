@@ -31,7 +31,7 @@ from collections_app.selectors.case_desk import case_desk, find_case, next_case
 from collections_app.services.contacts import add_note, reveal_number
 from loans.selectors.business_day import business_date
 from zhixin.shared import clock
-from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline
+from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline, actor_column
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import staff_required
 from zhixin.shared.templatetags.zhixin import money, plain_date
@@ -162,10 +162,11 @@ class CaseAdmin(ReadOnlyModelAdmin):
 class ContactNoteAdmin(ReadOnlyModelAdmin):
     """Every contact, as it was."""
 
-    list_display = ("at", "case", "channel", "direction", "outcome", "by_label", "gate_rule")
+    list_display = ("at", "case", "channel", "direction", "outcome", "who", "gate_rule")
     list_filter = ("outcome", "direction", "gate_rule")
     list_select_related = ("case__loan__agreement",)
     ordering = ("-at",)
+    who = actor_column("by_label", gettext_lazy("by, name"))
 
 
 class OfferInline(ReadOnlyTabularInline):

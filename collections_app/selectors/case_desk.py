@@ -25,6 +25,7 @@ from loans.engine.state import LoanState
 from loans.selectors.explanations import WhyLine, why
 from loans.selectors.servicing import loan_state
 from zhixin.shared.money import Money, Rounding
+from zhixin.shared.templatetags.zhixin import actor_of, name_of_person
 
 MESSAGES_SHOWN = 30
 CHANGE_TEXTS = {
@@ -168,8 +169,10 @@ def _permit(label: str, verdict: Verdict) -> Permit:
 
 def _moments(case: Case) -> tuple[Moment, ...]:
     """Return notes, messages about the loan and changes of the case, newest first."""
-    moments = [_of_note(note) for note in ContactNote.objects.filter(case__loan=case.loan)]
-    moments += [_of_change(change) for change in CaseChange.objects.filter(case__loan=case.loan)]
+    notes = ContactNote.objects.select_related("by__profile").filter(case__loan=case.loan)
+    changes = CaseChange.objects.select_related("actor_user__profile").filter(case__loan=case.loan)
+    moments = [_of_note(note) for note in notes]
+    moments += [_of_change(change) for change in changes]
     messages = (
         Message.objects.filter(recipient=case.loan.borrower)
         .exclude(purpose=ContactPurpose.AUTH)
@@ -184,7 +187,7 @@ def _of_note(note: ContactNote) -> Moment:
     return Moment(
         at=note.at,
         title=f"{note.get_channel_display()}: {note.get_outcome_display()}",
-        by=note.by_label,
+        by=name_of_person(note.by, note.by_label),
         text=note.text,
         label=_("outside rule %(rule)s") % {"rule": note.gate_rule} if breach else "",
         variant="danger" if breach else "",
@@ -195,7 +198,7 @@ def _of_change(change: CaseChange) -> Moment:
     return Moment(
         at=change.recorded_at,
         title=_case_title(change),
-        by=change.actor_label,
+        by=actor_of(change),
         text=str(CHANGE_TEXTS.get(change.reason, change.reason)),
         label="",
         variant="",

@@ -116,7 +116,9 @@ def files(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": _("Bank files"),
         "form": form,
-        "files": BankFile.objects.order_by("-pk")[:FILES_SHOWN],
+        "files": BankFile.objects.select_related("actor_user__profile").order_by("-pk")[
+            :FILES_SHOWN
+        ],
         "may_import": may_import,
         "waiting": BankFileRow.objects.waiting().count(),
     }
@@ -342,7 +344,9 @@ def _show(
     notice: str = "",
 ) -> HttpResponse:
     user = signed_in(request)
-    steps = list(row.steps.select_related("event__loan__agreement").order_by("pk"))
+    steps = list(
+        row.steps.select_related("event__loan__agreement", "actor_user__profile").order_by("pk")
+    )
     is_settled = any(step.kind in SETTLING_STEPS for step in steps)
     holder = None if is_settled else holder_among(steps)
     is_mine = holder is not None and holder.actor_user_id == user.pk

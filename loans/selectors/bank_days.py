@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from django.db.models import Min
+from django.db.models import Min, Prefetch
 
 from loans.models import BankBill, BankDifference, BankTransfer, DifferenceStep
 from loans.models.reconciliation import DifferenceStepKind
@@ -78,7 +78,9 @@ def difference_queue() -> list[QueueRow]:
     rows = list(
         BankDifference.objects.waiting()
         .select_related("transfer__loan__agreement")
-        .prefetch_related("steps")
+        .prefetch_related(
+            Prefetch("steps", DifferenceStep.objects.select_related("actor_user__profile"))
+        )
     )
     return [QueueRow(difference=row, holder=_holder(list(row.steps.all()))) for row in rows]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 
 from accounts.selectors.card_holders import holders_of_cards
 from loans.engine.bank_file import (
@@ -261,7 +261,8 @@ class QueueRow:
 
 def money_queue() -> list[QueueRow]:
     """Return the money without a loan, oldest first."""
-    rows = BankFileRow.objects.waiting().select_related("file").prefetch_related("steps")
+    steps = Prefetch("steps", BankFileStep.objects.select_related("actor_user__profile"))
+    rows = BankFileRow.objects.waiting().select_related("file").prefetch_related(steps)
     return [
         QueueRow(
             row=row,

@@ -73,7 +73,7 @@ def history_of(loan: Loan) -> tuple[HistoryRow, ...]:
 
 
 def _events(loan: Loan) -> QuerySet[LoanEvent]:
-    return loan.events.select_related("received_money").order_by("sequence")
+    return loan.events.select_related("received_money", "actor_user__profile").order_by("sequence")
 
 
 def _details(row: LoanEvent, by_id: dict[str, LoanEvent]) -> str:

@@ -93,7 +93,11 @@ def referral_case(application_id: int, *, on: datetime.date) -> ReferralCase:
         score_rows=() if assessment is None else _points(assessment.decision["score_lines"]),
         sheet=sheet,
         proofs=tuple(IncomeProof.objects.filter(user=borrower).order_by("-uploaded_at", "-pk")),
-        changes=tuple(application.status_changes.order_by("recorded_at", "pk")),
+        changes=tuple(
+            application.status_changes.select_related("actor_user__profile").order_by(
+                "recorded_at", "pk"
+            )
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from loans.services.received_money import (
 from zhixin.shared.actor import Actor
 from zhixin.shared.errors import DomainError
 from zhixin.shared.money import Money
+from zhixin.shared.templatetags.zhixin import actor_of
 
 _REFERENCE_TAIL = 8
 
@@ -52,9 +53,7 @@ def claim_money(*, row_id: int, actor: Actor, at: datetime.datetime) -> BankFile
     row = _lock_waiting(row_id)
     holder = _holder(row)
     if holder is not None and holder.actor_user_id != actor.user_id:
-        raise UnableToSettleMoneyError(
-            _("%(who)s has taken this on.") % {"who": holder.actor_label}
-        )
+        raise UnableToSettleMoneyError(_("%(who)s has taken this on.") % {"who": actor_of(holder)})
     return holder or _write(row, RowStepKind.CLAIMED, actor, at)
 
 

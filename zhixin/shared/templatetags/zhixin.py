@@ -6,6 +6,7 @@ a filter that compares with today is handed the business date. Use of each: docs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -50,10 +51,12 @@ _ENGLISH = {
 
 # --- Who ----------------------------------------------------------------------------------
 
+_PHONE_NUMBER = re.compile(r"\+?\d{7,15}")
+
 
 @register.filter
 def actor_name(label: str) -> str:
-    """Return who did a thing in the reader's language; a person's own label as it is."""
+    """Return who did a thing in the reader's language; a phone number with its middle hidden."""
     names = {
         "night": pgettext("author of a change", "the night"),
         "bank": pgettext("author of a change", "the bank"),
@@ -62,7 +65,22 @@ def actor_name(label: str) -> str:
         "borrower": pgettext("author of a change", "the borrower"),
         "reader": pgettext("author of a change", "a reader"),
     }
+    if _PHONE_NUMBER.fullmatch(label):
+        national = label.removeprefix("+86")
+        return f"{national[:3]}{'*' * max(len(national) - 7, 4)}{national[-4:]}"
     return names.get(label, label)
+
+
+@register.filter
+def actor_of(row: Any) -> str:  # noqa: ANN401 - any row with `actor_user` and `actor_label`.
+    """Return who did it; load the rows with `actor_user__profile`."""
+    return name_of_person(row.actor_user, row.actor_label)
+
+
+def name_of_person(user: Any, label: str) -> str:  # noqa: ANN401 - a user, who stands above.
+    """Return a member of staff by name, else what `actor_name` says of the label."""
+    profile = getattr(user, "profile", None) if user is not None and user.is_staff else None
+    return getattr(profile, "full_name", "") or actor_name(label)
 
 
 # --- Amounts and rates --------------------------------------------------------------------
