@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,7 +19,7 @@ from loans.adapters import rail
 from loans.adapters.bank import BankClient, BankState, UnableToReuseReferenceError
 from loans.engine.bank_bill import ACCOUNT_COLUMNS, TRADE_COLUMNS
 from loans.models import BankBill, BankDifference
-from loans.models.reconciliation import DIFFERENCE_PERMISSION, SETTLING_STEPS
+from loans.models.reconciliation import DIFFERENCE_PERMISSION, SETTLING_STEPS, DifferenceStepKind
 from loans.models.transfer import (
     TRANSFER_STATE_LABELS,
     NoticeVerdict,
@@ -126,7 +127,7 @@ def difference(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         return act(request, pk=pk)
     user = signed_in(request)
-    steps = list(found.steps.order_by("pk"))
+    steps = list(found.steps.select_related("actor_user__profile").order_by("pk"))
     is_settled = any(step.kind in SETTLING_STEPS for step in steps)
     holder = None if is_settled else holder_of(found)
     context = {
@@ -134,7 +135,8 @@ def difference(request: HttpRequest, pk: int) -> HttpResponse:
         "title": found.get_kind_display(),
         "difference": found,
         "sides": _sides(found),
-        "steps": steps,
+        "steps": [step for step in steps if step.kind != DifferenceStepKind.REPEATED],
+        "repeats": [step for step in steps if step.kind == DifferenceStepKind.REPEATED],
         "holder": holder,
         "is_mine": holder is not None and holder.actor_user_id == user.pk,
         "may_settle": user.has_perm(DIFFERENCE_PERMISSION) and not is_settled,
@@ -217,20 +219,46 @@ def _answer_about(pk: int) -> tuple[BankDifference, Any]:
 Rows = list[tuple[str, str]]
 
 
-def _sides(found: BankDifference) -> list[tuple[str, Rows]]:
-    """Return the evidence of both sides as rows of name and value."""
+# What of a notice or an answer people look for, in this order; before the columns of a bill.
+_FIRST_NAMES = (
+    *("out_trade_no", "out_biz_no", "out_request_no"),
+    *("total_amount", "trans_amount", "refund_amount", "amount"),
+    *("trade_status", "status", "refund_status", "state"),
+    *("error_code", "fail_reason", "sub_code", "sub_msg"),
+    *("gmt_payment", "pay_date", "gmt_close", "trade_no", "order_id"),
+)
+
+
+def _sides(found: BankDifference) -> list[tuple[str, Rows, Rows]]:
+    """Return the evidence of both sides as rows of name and value, and what is folded away."""
     return [
-        (_("The bank"), _bank_rows(found.bank_side)),
-        (_("Our books"), _our_rows(found.our_side)),
+        (_("The bank"), *_bank_rows(found.bank_side)),
+        (_("Our books"), _our_rows(found.our_side), []),
     ]
 
 
-def _bank_rows(side: dict[str, Any]) -> Rows:
-    """Return the bank's own words in the order of its bill; what is empty or 0.00 is left out."""
-    order = {name: place for place, name in enumerate([*TRADE_COLUMNS, *ACCOUNT_COLUMNS])}
-    names = sorted(side, key=lambda name: (order.get(name, len(order)), name))
-    rows = [(name, str(side[name]).strip()) for name in names]
-    return [(name, value) for name, value in rows if value not in {"", "0.00"}]
+def _bank_rows(side: dict[str, Any]) -> tuple[Rows, Rows]:
+    """Return the bank's own words: order, amount, status, columns of a bill; then all the rest.
+
+    What is empty or 0.00 is left out. What a notice wraps (`biz_content`) is taken out of it.
+    """
+    words = {**side, **_wrapped(side)}
+    order = [*_FIRST_NAMES, *TRADE_COLUMNS, *ACCOUNT_COLUMNS]
+    places = {name: place for place, name in reversed(list(enumerate(order)))}
+    names = sorted(words, key=lambda name: (places.get(name, len(order)), name))
+    rows = [(name, str(words[name]).strip()) for name in names]
+    rows = [(name, value) for name, value in rows if value not in {"", "0.00"}]
+    first = [row for row in rows if row[0] in places]
+    return first, [row for row in rows if row[0] not in places]
+
+
+def _wrapped(side: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that a notice of a payout carries as JSON."""
+    try:
+        facts = json.loads(side.get("biz_content") or "{}")
+    except (TypeError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _our_rows(side: dict[str, str]) -> Rows:

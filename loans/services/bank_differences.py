@@ -8,16 +8,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from loans.models import BankBill, BankDifference, BankTransfer, DifferenceStep
 from loans.models.reconciliation import SETTLING_STEPS, DifferenceKind, DifferenceStepKind
 from loans.models.transfer import NoticeVerdict
-from zhixin.shared.actor import Actor
+from zhixin.shared.actor import BANK, Actor
 from zhixin.shared.errors import DomainError
 from zhixin.shared.money import Money
 from zhixin.shared.signing import BANK_TIME_ZONE
+from zhixin.shared.templatetags.zhixin import actor_of
 
 # Which words of the bank need a person, and as what they stand in the queue.
 _KIND_OF_VERDICT = {
@@ -26,6 +27,9 @@ _KIND_OF_VERDICT = {
     NoticeVerdict.CONFLICT: DifferenceKind.CONTRADICTION,
     NoticeVerdict.UNMATCHED: DifferenceKind.MISSING_WITH_US,
 }
+
+# The lock of a transaction that writes what the bank said of one order. The number is arbitrary.
+_WORD_LOCK = 20_261_124
 
 
 class UnableToSettleDifferenceError(DomainError):
@@ -121,7 +125,39 @@ def note_word(
         bank_side=facts.body,
         our_side=our_side_of(transfer) if transfer else {},
     )
-    return note_finding(finding, at=at)
+    known = _known_like(finding)
+    if known is None:
+        return note_finding(finding, at=at)
+    if facts.body.get("source") == "notice":
+        _write(known, DifferenceStepKind.REPEATED, BANK, at, body=facts.body)
+    return known
+
+
+def _known_like(finding: Finding) -> BankDifference | None:
+    """Return the difference that the bank's word repeats: order, amount and verdict are the same.
+
+    The bank's own reference may be another one each time; two at once wait for each other.
+    """
+    if not finding.reference:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_WORD_LOCK, finding.reference]
+        )
+    return (
+        BankDifference.objects.filter(
+            kind=finding.kind,
+            reference=finding.reference[:64],
+            bank_amount=_cents(finding.bank_amount),
+            our_amount=_cents(finding.our_amount),
+        )
+        .order_by("pk")
+        .first()
+    )
+
+
+def _cents(amount: Money | None) -> int | None:
+    return None if amount is None else amount.cents
 
 
 def our_side_of(transfer: BankTransfer) -> dict[str, str]:
@@ -144,7 +180,7 @@ def claim_difference(*, difference_id: int, actor: Actor, at: datetime.datetime)
     holder = holder_of(difference)
     if holder is not None and holder.actor_user_id != actor.user_id:
         raise UnableToSettleDifferenceError(
-            _("%(who)s has taken this on.") % {"who": holder.actor_label}
+            _("%(who)s has taken this on.") % {"who": actor_of(holder)}
         )
     if holder is not None:
         return holder
@@ -196,7 +232,8 @@ def note_booked(
 def holder_of(difference: BankDifference) -> DifferenceStep | None:
     """Return the step by which somebody has the difference now, None when nobody has."""
     moves = (DifferenceStepKind.CLAIMED, DifferenceStepKind.RELEASED)
-    last = difference.steps.filter(kind__in=moves).order_by("pk").last()
+    steps = difference.steps.select_related("actor_user__profile").filter(kind__in=moves)
+    last = steps.order_by("pk").last()
     return last if last is not None and last.kind == DifferenceStepKind.CLAIMED else None
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import BorrowerProfile, User
 from loans.adapters.bills import compare_with_bank
 from loans.engine.lifecycle import TransferState
 from loans.models import BankDifference, BankTransfer, DifferenceStep, Loan, LoanEvent
@@ -23,7 +23,7 @@ from loans.services.bank_differences import (
     explain_difference,
     note_finding,
 )
-from loans.services.transfers import Outcome
+from loans.services.transfers import BankWord, Outcome, settle_transfer
 from loans.tasks import send_transfer
 from tests.factories.funded import settle
 from tests.integration.loans.rail.conftest import Rail, settled
@@ -218,3 +218,83 @@ def test_the_queue_asks_the_database_no_more_for_more_rows(
         assert desk.get(QUEUE).content.decode().count("contradicts") == 9
     with django_assert_max_num_queries(9):
         desk.get(DAYS)
+
+
+def contradicting(transfer: BankTransfer, number: int) -> BankWord:
+    """Return the bank's notice of a failed payment that succeeded before, its n-th."""
+    return BankWord(
+        outcome=Outcome.FAILED,
+        amount=transfer.amount,
+        bank_reference=f"T{number}",
+        failure_code="",
+        body={
+            "source": "notice",
+            "app_id": "2021000000000001",
+            "charset": "utf-8",
+            "notify_id": f"n-{number}",
+            "out_trade_no": str(transfer.public_id),
+            "sign": "s" * 344,
+            "total_amount": "500.00",
+            "trade_no": f"T{number}",
+            "trade_status": "TRADE_CLOSED",
+        },
+    )
+
+
+def test_a_contradiction_that_is_said_again_is_counted_where_it_stands(
+    rail: Rail, loan: Loan, desk: Client
+) -> None:
+    transfer = loan.transfers.get()
+    for number in range(3):
+        settle_transfer(
+            reference=str(transfer.public_id),
+            word=contradicting(transfer, number),
+            at=clock.now(),
+        )
+    found = BankDifference.objects.get()
+    assert found.kind == DifferenceKind.CONTRADICTION
+    assert kinds_of(found) == ["REPEATED", "REPEATED"]
+    assert [step.body["notify_id"] for step in found.steps.order_by("pk")] == ["n-1", "n-2"]
+    assert "said the same 2 more times" in desk.get(f"{QUEUE}{found.pk}/").content.decode()
+    act(desk, found, "claim")
+    act(desk, found, "explain", reason="The bank has taken it back.")
+    settle_transfer(
+        reference=str(transfer.public_id), word=contradicting(transfer, 4), at=clock.now()
+    )
+    assert not BankDifference.objects.waiting().exists()
+
+
+def test_what_people_look_for_comes_first_and_the_signature_is_folded(
+    rail: Rail, loan: Loan, desk: Client
+) -> None:
+    transfer = loan.transfers.get()
+    settle_transfer(
+        reference=str(transfer.public_id), word=contradicting(transfer, 1), at=clock.now()
+    )
+    page = desk.get(f"{QUEUE}{BankDifference.objects.get().pk}/")
+    (_title, rows, rest), _ours = page.context["sides"]
+    names = [name for name, _value in rows]
+    assert names == ["out_trade_no", "total_amount", "trade_status", "trade_no"]
+    assert [name for name, _value in rest] == ["app_id", "charset", "notify_id", "sign", "source"]
+    assert page.content.decode().index("<details") < page.content.decode().index("s" * 344)
+
+
+def test_people_are_named_and_their_numbers_are_masked(
+    rail: Rail, loan: Loan, desk: Client
+) -> None:
+    transfer = loan.transfers.get()
+    settle_transfer(
+        reference=str(transfer.public_id), word=contradicting(transfer, 1), at=clock.now()
+    )
+    found = BankDifference.objects.get()
+    phoned = User.objects.create_user(phone="+8613900000005", password="x", is_staff=True)
+    claim_difference(difference_id=found.pk, actor=phoned.as_actor(), at=clock.now())
+    for path in (QUEUE, f"{QUEUE}{found.pk}/"):
+        page = desk.get(path).content.decode()
+        assert "13900000005" not in page
+        assert "139****0005" in page
+    BorrowerProfile.objects.create(user=phoned, full_name="王芳", updated_at=clock.now())
+    assert "王芳" in desk.get(f"{QUEUE}{found.pk}/").content.decode()
+    said = act(desk, found, "claim").content.decode()
+    assert "王芳 has taken this on." in said
+    assert found.steps.get().actor_label == "+8613900000005"
