@@ -216,7 +216,7 @@ def announcement(
     planned = planned_debit(state, mandate, rules=rules)
     if planned is None or as_of < planned.due_on - dt.timedelta(days=rules.ahead_days):
         return None
-    if any(row.disputed and row.number <= planned.installment for row in _asking(state)):
+    if any(row.disputed and row.payable_through <= planned.due_on for row in _asking(state)):
         return None
     kept = notices_for(mandate, planned, as_of=as_of, rules=rules)
     if kept:
@@ -305,7 +305,7 @@ def _hold_today(
         (Hold.NOT_YET, state.as_of < planned.due_on),
         (Hold.PLAN_WAITS, plan_waits),
         (Hold.PAYMENT_ON_ITS_WAY, bool(in_flight)),
-        (Hold.DISPUTED, any(row.billed and row.disputed for row in _asking(state))),
+        (Hold.DISPUTED, any(row.disputed for row in state.payable_rows)),
         (Hold.NOTHING_DUE, not state.payable_now),
     )
     return next((hold for hold, holds in checks if holds), None)

@@ -8,6 +8,7 @@ from loans.engine.autopay import (
     AutopayRules,
     Mandate,
     Notice,
+    announcement,
     day_after_our_delay,
     decide,
     planned_debit,
@@ -200,3 +201,31 @@ def test_a_deferral_counts_from_the_earliest_last_day_not_from_the_moved_row() -
     found = third_moved("2026-12-25")
     change = defer(terms(), found.events, day("2026-12-25"))
     assert change.first_due_date == day("2027-02-03")
+
+
+def test_a_dispute_about_an_installment_that_can_wait_holds_no_debit_of_another() -> None:
+    opened = Disputed(event_id="d", effective_date=day("2026-12-10"), sequence=10, number=3)
+    told = Notice(
+        installment=4,
+        attempt=1,
+        debit_on=day("2027-01-03"),
+        amount=money("888.49"),
+        told_on=day("2026-12-29"),
+    )
+    announced = announcement(
+        state_on=lambda on: third_moved(str(on), opened),
+        mandate=mandate(),
+        in_flight=money("0"),
+        as_of=day("2026-12-29"),
+        rules=RULES,
+    )
+    assert announced is not None
+    assert (announced.installment, announced.amount) == (4, money("888.49"))
+    decision = decide(
+        state=third_moved("2027-01-03", opened),
+        mandate=mandate(told),
+        in_flight=money("0"),
+        plan_waits=False,
+        rules=RULES,
+    )
+    assert (decision.hold, decision.amount) == (None, money("888.49"))
