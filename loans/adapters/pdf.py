@@ -374,7 +374,12 @@ def _why_row(table: Table, row: TableRow) -> list[Any]:
 
 
 def _why(lines: tuple[WhyLine, ...]) -> list[Flowable]:
-    return [_paragraph(why_text(line), size=68, color=_SOFT) for line in lines]
+    texts = [
+        text
+        for line in lines
+        for text in (why_text(line), *(f"· {why_text(part)}" for part in line.parts))
+    ]
+    return [_paragraph(text, size=68, color=_SOFT) for text in texts]
 
 
 def why_text(line: WhyLine) -> str:
