@@ -248,10 +248,15 @@ def start_paying(somebody: Person) -> None:
 
 
 def choose_what_the_rest_does(somebody: Person, amount: str) -> None:
-    """Wait until the choices are those of `amount`; without a script press for the second step."""
+    """Choose, once the choices are those of `amount`; without a script press for the second step.
+
+    No choice is made beforehand.
+    """
     if not somebody.javascript:
         somebody.page.locator(f"{FORMS}:has([name=key]) button").first.click()
     somebody.page.locator(f'input[name=compared][value="{amount}"]').wait_for(state="attached")
+    assert somebody.page.locator('[name="prepayment"]:checked').count() == 0
+    somebody.choose("prepayment", "NEXT_INSTALLMENTS")
 
 
 def press_pay_twice(somebody: Person, *, guarded: bool = True) -> None:
