@@ -278,7 +278,10 @@ def _unbilled_bucket(state: LoanState, name: str) -> Lines:
 
 def _unbilled_carried(state: LoanState, name: str) -> Lines:
     plan = state.plan_events[-1] if state.plan_events else ""
-    return carried(bucket(state.unbilled, name), name, plan)
+    amount = bucket(state.unbilled, name)
+    if name == "fees" and not state.plan_number:
+        return _agreed_fees(amount, plan)
+    return carried(amount, name, plan)
 
 
 def _unbilled_interest(state: LoanState) -> Lines:
@@ -526,11 +529,17 @@ def _moved(state: LoanState, row: InstallmentState, amount: Money) -> Lines:
 
 def fee_lines(_: LoanState, row: InstallmentState) -> Lines:
     """Return the agreement's fee, and fees that an earlier plan left."""
+    if not row.plan:
+        return _agreed_fees(row.due.fees, row.plan_event, row.number)
     own = row.due.fees - row.carried_fees
     return [
-        *part(own, "FEE", "fee_of_agreement", event_id=row.plan_event, number=row.number),
+        *_agreed_fees(own, row.plan_event, row.number),
         *carried(row.carried_fees, "fees", row.plan_event, row.number),
     ]
+
+
+def _agreed_fees(amount: Money, event_id: str, number: int | None = None) -> Lines:
+    return part(amount, "FEE", "fee_of_agreement", event_id=event_id, number=number)
 
 
 def total_lines(_: LoanState, row: InstallmentState) -> Lines:

@@ -59,6 +59,8 @@ def disburse(fold: Fold, day: dt.date) -> None:
     fee = terms.fees.installment_cents(terms.principal, terms.rounding)
     fold.lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
     first = fold.queue[0]
-    first.fee += terms.fees.upfront_cents(terms.principal, terms.rounding)
+    # Agreed at signing, so owed from the payout on: billed with the first row, or with the payoff.
+    first.carried_fees = terms.fees.upfront_cents(terms.principal, terms.rounding)
+    fold.recognized_fees += first.carried_fees
     if day != first.start:
         first.start, first.days = day, (first.due_date - day).days

@@ -89,7 +89,8 @@ class InstallmentState(NamedTuple):
         interest_spans, penalty_spans: the days and bases that the amounts come from.
         interest_rate, penalty_rate: yearly rates of those spans.
         interest_scale, penalty_units_a_year: what a unit of a span is, as a part of a year.
-        carried_interest, carried_fees: parts that an earlier plan left, which bear no interest.
+        carried_interest, carried_fees: parts that an earlier plan left, which bear no interest; of
+            the agreement's first installment, the up-front fee.
         kept_penalty: part of the penalty that an earlier plan left, which grows no more.
         amortization: the rule that gave the principal; None where the rest was called or repaid.
         plan_event: the payout or plan change that laid the installment out.

@@ -167,7 +167,8 @@ def _part_of(principal: Money, rate: Decimal, rounding: Rounding) -> int:
 class FeeTerms:
     """Fees, each a fixed amount plus a fraction of the principal; never held back at payout.
 
-    `upfront_*` is billed with the first installment, `installment_*` with every installment.
+    `upfront_*` is owed from the payout and billed with the first installment, `installment_*` with
+    every installment.
     """
 
     upfront_amount: Money = _ZERO

@@ -126,6 +126,40 @@ def test_a_flat_charge_falls_with_the_principal_where_the_installment_is_lowered
     assert found.running.interest_spans[0].base_cents == 60_000
 
 
+def test_an_upfront_fee_is_owed_from_the_payout_and_billed_with_what_comes_first() -> None:
+    """30.00 agreed at signing: part of the payoff before the first due date, and of the books."""
+    terms = loan(fees={"upfront_amount": "30.00", "installment_amount": "5.00"})
+    before = state(terms, [], "2024-01-16")
+    assert before.payoff_amount == money("10078.39")  # 48.39 = 100.00 × 15/31, no fee of a row.
+    assert (before.outstanding.fees, before.due_now.total) == (money("30.00"), money("0"))
+    assert before.balances[LedgerAccount.FEE_INCOME] == money("-30.00")
+    assert [str(line.amount) for line in before.explain("outstanding.fees")] == ["30.00"]
+    closed = state(terms, [paid("a", "2024-01-16", "10078.39")], "2024-01-16")
+    assert (closed.status, closed.payoff_amount) == (LoanStatus.PAID_OFF, money("0"))
+    assert amounts(closed, "fees") == ["30.00"]
+    billed = state(terms, [], "2024-02-01")
+    assert (billed.due_now.fees, billed.due_now.total) == (money("35.00"), money("923.49"))
+    assert amounts(billed, "fees")[:2] == ["35.00", "5.00"]
+    after = state(terms, [paid("a", "2024-02-01", "923.49")], "2024-02-02")
+    assert after.outstanding.fees == money("0")
+
+
+def test_an_upfront_fee_goes_into_a_plan_before_the_first_due_date() -> None:
+    change = PlanChanged(
+        event_id="p",
+        effective_date=day("2024-01-16"),
+        sequence=1,
+        annual_rate=Decimal("0.12"),
+        installment_count=2,
+        first_due_date=day("2024-02-16"),
+        period=Period(every=1, unit=PeriodUnit.MONTH),
+        method=Method.EQUAL_PRINCIPAL,
+    )
+    found = state(loan(fees={"upfront_amount": "30.00"}), [change], "2024-01-16")
+    assert amounts(found, "fees") == ["15.00", "15.00"]
+    assert found.outstanding.fees == money("30.00")
+
+
 def test_flows_that_sum_to_nothing_may_have_two_rates() -> None:
     """100 − 250 v + 150 v² is nothing at 0 % and at 50 %."""
     flows = [

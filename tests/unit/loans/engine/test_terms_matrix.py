@@ -125,7 +125,10 @@ def test_fees_are_billed_and_never_held_back() -> None:
     terms = loan(**THOUSAND, installment_count=3, fees=fees, penalty=PENALTY)
     assert [str(row.fees) for row in build_schedule(terms).rows] == ["25.88", "7.00", "7.00"]
     paid_out = state(terms, [], "2024-01-01")
-    assert (paid_out.totals.disbursed, paid_out.payoff_amount) == (money("1000"), money("1000"))
+    assert (paid_out.totals.disbursed, paid_out.payoff_amount) == (
+        money("1000"),
+        money("1018.88"),
+    )
     assert amounts(paid_out, "fees") == ["25.88", "7.00", "7.00"]
     late = state(terms, [], "2024-02-11")
     # 330.02 of principal for ten days at 18 %; the fees and the interest bear nothing.
