@@ -8,6 +8,7 @@ one to the other always names the rounding rule, so the types say whether roundi
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from enum import StrEnum
 
 MINOR_UNITS = 100
 _EXACT = decimal.Context(prec=60)
+_PLAIN_NUMBER = re.compile(r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
 
 class Rounding(StrEnum):
@@ -104,18 +106,19 @@ class Money:
     def parse(cls, text: str) -> Money:
         """Return the amount that `text` states exactly, such as "1234.5" or "-0.01".
 
-        Raises InvalidAmountError when it is not a plain decimal number of at most two places.
+        Raises InvalidAmountError when it is not a plain decimal number of at most two places; an
+        exponent, a group of thousands or another script's digits are not plain.
 
         >>> Money.parse("12000")
         Money('12000.00')
         """
         try:
-            amount = Decimal(text.strip())
-        except (decimal.InvalidOperation, AttributeError) as error:
+            plain = text.strip()
+        except AttributeError as error:
             raise InvalidAmountError(f"{text!r} is not an amount of money.") from error
-        if not amount.is_finite():
+        if not _PLAIN_NUMBER.fullmatch(plain):
             raise InvalidAmountError(f"{text!r} is not an amount of money.")
-        cents = amount * MINOR_UNITS
+        cents = _EXACT.multiply(Decimal(plain), MINOR_UNITS)
         if cents != cents.to_integral_value():
             raise InvalidAmountError(f"{text!r} has more than two decimal places.")
         return cls(int(cents))
