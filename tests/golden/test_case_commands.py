@@ -91,7 +91,7 @@ def test_a_cost_too_large_to_be_stated_is_none_and_the_rest_is_answered() -> Non
     explained = answer["explained"]
     assert isinstance(explained, dict)
     assert explained["annualized_cost"] == "200.33"
-    assert answer["payoff_amount"] == "1000.00"
+    assert answer["payoff_amount"] == "1200.00"
 
 
 def test_a_case_alone_is_answered_alone() -> None:
