@@ -16,7 +16,7 @@ from enum import StrEnum
 
 MINOR_UNITS = 100
 _EXACT = decimal.Context(prec=60)
-_PLAIN_NUMBER = re.compile(r"-?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
+_PLAIN_NUMBER = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})")
 
 
 class Rounding(StrEnum):

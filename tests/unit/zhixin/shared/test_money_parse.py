@@ -15,6 +15,7 @@ from zhixin.shared.money import InvalidAmountError, Money
         ("-3.5", -350),
         (".5", 50),
         ("12.", 1200),
+        (500),
         ("1.500", 150),
     ],
 )
