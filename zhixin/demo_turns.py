@@ -68,7 +68,7 @@ def bounces(book: Book, user: User, paid: list[datetime.date]) -> None:
         loan = _loan(user)
         due = loan_state(loan, as_of=book.date).due_now
         zero = Money.zero()
-        late_charge = Buckets(principal=zero, interest=zero, fees=zero, penalty=due.penalty)
+        late_charge = Buckets.of(principal=zero, interest=zero, fees=zero, penalty=due.penalty)
         waive(loan_id=loan.pk, amounts=late_charge, **_manner(book, "银行退款不是借款人的过错"))
         book.pay(user, due.total - due.penalty)
 

@@ -651,5 +651,5 @@ def _payments(state: LoanState) -> Iterator[tuple[str, int, Buckets, bool]]:
             for event_id, amount in _take(pools, rest):
                 shares.setdefault(event_id, [Money.zero()] * 4)[index] += amount
         for event_id, (principal, interest, fees, penalty) in shares.items():
-            amounts = Buckets(principal=principal, interest=interest, fees=fees, penalty=penalty)
+            amounts = Buckets.of(principal=principal, interest=interest, fees=fees, penalty=penalty)
             yield event_id, row.number, amounts, True

@@ -30,21 +30,43 @@ class Classification(StrEnum):
     LOSS = "LOSS"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buckets:
-    """An amount split by what it consists of."""
+class Buckets(NamedTuple):
+    """An amount split by what it consists of, in cents; the properties give Money."""
 
-    principal: Money
-    interest: Money
-    fees: Money
-    penalty: Money
+    principal_cents: int
+    interest_cents: int
+    fees_cents: int
+    penalty_cents: int
+
+    @classmethod
+    def of(cls, *, principal: Money, interest: Money, fees: Money, penalty: Money) -> Buckets:
+        """Return the buckets of these amounts."""
+        return cls(principal.cents, interest.cents, fees.cents, penalty.cents)
+
+    @property
+    def principal(self) -> Money:
+        """Return the part that is principal."""
+        return Money(self.principal_cents)
+
+    @property
+    def interest(self) -> Money:
+        """Return the part that is interest."""
+        return Money(self.interest_cents)
+
+    @property
+    def fees(self) -> Money:
+        """Return the part that is fees."""
+        return Money(self.fees_cents)
+
+    @property
+    def penalty(self) -> Money:
+        """Return the part that is penalty."""
+        return Money(self.penalty_cents)
 
     @property
     def total(self) -> Money:
         """Return the sum of the parts."""
-        return Money(
-            self.principal.cents + self.interest.cents + self.fees.cents + self.penalty.cents
-        )
+        return Money(sum(self))
 
     def to_json(self) -> dict[str, str]:
         """Return the parts and their sum as texts."""
@@ -57,9 +79,8 @@ class Buckets:
         }
 
 
-_ZERO: Final = Money(0)
 _PER_UNIT: Final = Context(prec=40)
-NOTHING: Final = Buckets(principal=_ZERO, interest=_ZERO, fees=_ZERO, penalty=_ZERO)
+NOTHING: Final = Buckets(0, 0, 0, 0)
 
 
 class Span(NamedTuple):

@@ -295,7 +295,10 @@ def _asked(now: LoanState, row: InstallmentState) -> Buckets:
     """Return what an installment asks for when it is billed: not what was repaid before."""
     before = next((each for each in now.installments if each.number == row.number), None)
     early = before.paid.principal if before is not None else _ZERO
-    return replace(row.due, principal=row.due.principal - early, penalty=row.kept_penalty)
+    return row.due._replace(
+        principal_cents=row.due.principal_cents - early.cents,
+        penalty_cents=row.kept_penalty.cents,
+    )
 
 
 def _lines_of_event(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
-from functools import lru_cache
 from typing import Final
 
 from loans.engine.aging import age_bucket, classify
@@ -150,19 +149,8 @@ def _major(numerator: int, denominator: int) -> Decimal:
     return _UNROUNDED.divide(Decimal(numerator), Decimal(denominator) * _CENTS)
 
 
-def _buckets(parts: Sequence[int]) -> Buckets:
-    return _buckets_of(*parts) if any(parts) else NOTHING
-
-
-@lru_cache(maxsize=16_384)
-def _buckets_of(principal: int, interest: int, fees: int, penalty: int) -> Buckets:
-    """Return the buckets of amounts in cents; the same amounts come back night after night."""
-    return Buckets(
-        principal=Money(principal) if principal else _ZERO,
-        interest=Money(interest) if interest else _ZERO,
-        fees=Money(fees) if fees else _ZERO,
-        penalty=Money(penalty) if penalty else _ZERO,
-    )
+def _buckets(parts: Iterable[int]) -> Buckets:
+    return Buckets(*parts)
 
 
 def _sum_parts(parts: Iterable[Sequence[int]]) -> list[int]:

@@ -129,7 +129,7 @@ class WaiverForm(CorrectionForm):
         """Return the amounts; an empty field gives up nothing."""
         names = ("principal", "interest", "fees", "penalty")
         amounts = {name: self.cleaned_data[name] or Money.zero() for name in names}
-        return Waiver(amounts=Buckets(**amounts))
+        return Waiver(amounts=Buckets.of(**amounts))
 
 
 class DueDateForm(CorrectionForm):

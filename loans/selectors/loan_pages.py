@@ -419,7 +419,7 @@ def _open_row_state(installment: InstallmentState, as_of: datetime.date) -> tupl
 
 
 def _sum(parts: Sequence[Buckets]) -> Buckets:
-    return Buckets(
+    return Buckets.of(
         principal=Money(sum(part.principal.cents for part in parts)),
         interest=Money(sum(part.interest.cents for part in parts)),
         fees=Money(sum(part.fees.cents for part in parts)),

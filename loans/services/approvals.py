@@ -41,7 +41,7 @@ def correction_of(proposal: ProposedCorrection) -> Correction:
 
 
 def _waiver(body: dict[str, str]) -> Correction:
-    return Waiver(amounts=Buckets(**{name: Money.parse(body[name]) for name in BUCKET_NAMES}))
+    return Waiver(amounts=Buckets.of(**{name: Money.parse(body[name]) for name in BUCKET_NAMES}))
 
 
 _READERS: dict[CommandKind, Callable[[dict[str, str]], Correction]] = {

@@ -53,7 +53,7 @@ def amounts(
     *, principal: str = "0", interest: str = "0", fees: str = "0", penalty: str = "0"
 ) -> Buckets:
     """Return amounts by bucket."""
-    return Buckets(
+    return Buckets.of(
         principal=yuan(principal), interest=yuan(interest), fees=yuan(fees), penalty=yuan(penalty)
     )
 

@@ -161,7 +161,7 @@ def _asked(row: InstallmentState) -> Buckets:
 
 def sum_of(parts: Sequence[Buckets]) -> Buckets:
     """Return the sum by bucket."""
-    return Buckets(
+    return Buckets.of(
         principal=total(part.principal for part in parts),
         interest=total(part.interest for part in parts),
         fees=total(part.fees for part in parts),
