@@ -88,14 +88,18 @@ def span_of(*, seconds: int, quick: bool) -> Span:
 def engine_figures(span: Span, tick: Tick) -> Figures:
     """Return schedules, schedules with their rows as objects, and folds a second on one core."""
     book, cold = book_terms(_DISTINCT), schedule_terms(_DISTINCT)
-    cases = [mixed_history(number) for number in range(_HISTORIES)]
+    serviced = [serviced_history(number) for number in range(_HISTORIES)]
+    mixed = [mixed_history(number) for number in range(_HISTORIES)]
     return {
         "schedules_per_second": _rate([partial(build_schedule, it) for it in book], span, tick),
         "schedules_cold_dates_per_second": _rate(
             [partial(build_schedule, each) for each in cold], span, tick
         ),
         "schedules_with_rows_per_second": _rate([partial(_rows, it) for it in book], span, tick),
-        "folds_per_second": _rate([partial(replay, *case) for case in cases], span, tick),
+        "folds_per_second": _rate([partial(replay, *case) for case in serviced], span, tick),
+        "folds_of_all_kinds_per_second": _rate(
+            [partial(replay, *case) for case in mixed], span, tick
+        ),
     }
 
 
@@ -198,6 +202,48 @@ def history_terms(number: int) -> LoanTerms:
     )
 
 
+Draft = tuple[type[Event], dt.date, dict[str, Any]]
+
+
+def _history(number: int) -> tuple[LoanTerms, int, Callable[..., dt.date]]:
+    """Return terms, their level installment in cents, and the dates of their months."""
+    terms = history_terms(number)
+    start = terms.disbursement_date
+
+    def on(month: int, days: int = 0) -> dt.date:
+        return add_months(start, month) + dt.timedelta(days=days)
+
+    return terms, build_schedule(terms).rows[0].total.cents, on
+
+
+def _numbered(drafts: Sequence[Draft]) -> tuple[Event, ...]:
+    """Return the events, numbered in the order of recording."""
+    return tuple(
+        kind(event_id=f"e{place}", effective_date=date, sequence=place, **values)
+        for place, (kind, date, values) in enumerate(drafts)
+    )
+
+
+def serviced_history(number: int) -> tuple[LoanTerms, tuple[Event, ...], dt.date]:
+    """Return a loan of 36 months with 40 events as most are, and the day after its term.
+
+    The payout, a repayment each month (in time, six days late, four days early in turn; two of a
+    half that the next one makes up), one that bounces and is paid again, and a waived penalty.
+    """
+    terms, level, on = _history(number)
+    drafts: list[Draft] = [(Disbursed, on(0), {"amount": terms.principal})]
+    for month in range(1, MONTHS + 1):
+        share = {7: 50, 8: 150, 19: 50, 20: 150}.get(month, 100)
+        paid = {"amount": Money(level * share // 100)}
+        drafts.append((Repaid, on(month, (0, 6, -4)[month % 3]), paid))
+    drafts += [
+        (Reversed, on(5, 9), {"of": "e5"}),
+        (Repaid, on(5, 10), {"amount": Money(level)}),
+        (Waived, on(11, 8), {"penalty": Money(900)}),
+    ]
+    return terms, _numbered(drafts), on(MONTHS, 1)
+
+
 def mixed_history(number: int) -> tuple[LoanTerms, tuple[Event, ...], dt.date]:
     """Return a loan of 36 months with 40 events of all eleven kinds, and the day after its term.
 
@@ -205,16 +251,8 @@ def mixed_history(number: int) -> tuple[LoanTerms, tuple[Event, ...], dt.date]:
     twice, two due dates move, one installment is disputed, a plan changes, credit is refunded, and
     what is left is charged off and partly recovered.
     """
-    terms = history_terms(number)
-    start = terms.disbursement_date
-    level = build_schedule(terms).rows[0].total.cents
-
-    def on(month: int, days: int = 0) -> dt.date:
-        return add_months(start, month) + dt.timedelta(days=days)
-
-    drafts: list[tuple[type[Event], dt.date, dict[str, Any]]] = [
-        (Disbursed, start, {"amount": terms.principal})
-    ]
+    terms, level, on = _history(number)
+    drafts: list[Draft] = [(Disbursed, on(0), {"amount": terms.principal})]
     effects = (None, PrepaymentEffect.LOWER_INSTALLMENT, PrepaymentEffect.SHORTEN_TERM)
     for month in range(1, 28):
         days = (0, 6, -4)[month % 3]
@@ -246,11 +284,7 @@ def mixed_history(number: int) -> tuple[LoanTerms, tuple[Event, ...], dt.date]:
         (ChargedOff, on(34), {}),
         (Recovered, on(35), {"amount": Money(120_000)}),
     ]
-    events = tuple(
-        kind(event_id=f"e{place}", effective_date=date, sequence=place, **values)
-        for place, (kind, date, values) in enumerate(drafts)
-    )
-    return terms, events, on(MONTHS, 1)
+    return terms, _numbered(drafts), on(MONTHS, 1)
 
 
 # -- the machine ------------------------------------------------------------------------------

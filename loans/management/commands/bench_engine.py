@@ -23,6 +23,7 @@ LABELS = {
     "schedules_cold_dates_per_second": "The same, no two with the same dates",
     "schedules_with_rows_per_second": "Schedules with their 12 rows as objects, a second",
     "folds_per_second": "Folds of a loan of 36 months with 40 events, a second, one core",
+    "folds_of_all_kinds_per_second": "The same with events of all eleven kinds, a second",
     "repayments_per_second": "Repayments through the services, a second, one connection",
     "bare_orm_repayments_per_second": "The same rows and messages by bare ORM, a second",
     "bare_orm_rows_only_per_second": "The same rows alone by bare ORM, a second",

@@ -41,6 +41,7 @@ def test_the_engine_is_measured_without_a_database() -> None:
         "schedules_cold_dates_per_second",
         "schedules_with_rows_per_second",
         "folds_per_second",
+        "folds_of_all_kinds_per_second",
     }
     assert set(answer["goals"]) == {"schedules_per_second", "folds_per_second"}
     assert min(answer["figures"].values()) > 0
