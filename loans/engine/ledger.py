@@ -1,4 +1,4 @@
-"""The journal's accounts, and the balances that a loan in a given state should have in them.
+"""The journal's accounts. What a loan should hold in them is `LoanState.balances`.
 
 Interest is recognized when it is billed, or when the loan is paid off early; penalty as the rounded
 cumulative amount. The service posts the difference between two folds. See docs/ledger.md.
@@ -6,14 +6,8 @@ cumulative amount. The service posts the difference between two folds. See docs/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
-
-from zhixin.shared.money import Money, total
-
-if TYPE_CHECKING:
-    from loans.engine.state import LoanState
+from typing import Final
 
 
 class NormalSide(StrEnum):
@@ -86,10 +80,3 @@ _LABELS: Final = {
     LedgerAccount.CHARGE_OFF_LOSS: "Charge-off loss",
     LedgerAccount.RECOVERY_INCOME: "Recovery income",
 }
-
-
-def balances_of(state: LoanState) -> Mapping[LedgerAccount, Money]:
-    """Return what the journal should hold for the loan: debits positive, summing to 0.00."""
-    if total(state.balances.values()):
-        raise AssertionError("The balances of a state must sum to zero.")
-    return state.balances

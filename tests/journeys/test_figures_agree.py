@@ -11,7 +11,6 @@ from django.urls import reverse
 from accounts.models import User
 from collections_app.models import HardshipOffer
 from collections_app.services.negotiation import accept_offer
-from loans.engine.ledger import balances_of
 from loans.engine.terms import Method
 from loans.models import Loan
 from loans.selectors.loan_pages import LoanPage, loan_cards, loan_page
@@ -57,7 +56,7 @@ def test_a_payment_ahead_becomes_the_installments_when_its_day_comes() -> None:
     state = loan_state(loan, as_of=today)
     assert loan.principal_outstanding == state.outstanding.principal
     assert booked_balances(loan) == {
-        account: amount for account, amount in balances_of(state).items() if amount
+        account: amount for account, amount in state.balances.items() if amount
     }
     [card] = loan_cards(User.objects.get(pk=loan.borrower_id))
     assert card.ring == page_of(loan, on=today).ring
