@@ -201,7 +201,11 @@ def _waiting_by_loan(borrower: User) -> dict[int, list[BankTransfer]]:
 
 def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
     held = total(transfer.amount for transfer in waiting)
-    due: Money = loan.overdue_amount or loan.next_due_amount or Money.zero()
+    late = loan.overdue_amount
+    if late and loan.next_due_date == loan.projected_as_of:
+        # What is due today stands beside what is late: one amount to pay, as on the loan's page.
+        late += loan.next_due_amount
+    due: Money = late or loan.next_due_amount or Money.zero()
     return LoanCard(
         loan=loan,
         status_label=loan.get_status_display(),
@@ -210,7 +214,7 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
         if loan.status != LoanStatus.PENDING
         else draw_progress(done=Money.zero(), whole=loan.principal),
         is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
-        late=_less(loan.overdue_amount, held),
+        late=_less(late, held),
         next_payment=_less(loan.next_due_amount or Money.zero(), held),
         is_covered=bool(held) and held >= due,
         is_written_off=loan.status == LoanStatus.CHARGED_OFF,

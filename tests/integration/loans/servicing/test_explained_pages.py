@@ -158,6 +158,16 @@ def test_the_list_takes_off_what_is_on_its_way_as_the_loan_does() -> None:
     assert "¥ 570 .92" in text_of(loan.borrower, reverse("loans:my_loans"))
 
 
+def test_the_list_asks_for_what_is_late_and_what_is_due_today_together() -> None:
+    day = datetime.date(2026, 8, 16)
+    loan = late_loan(on=day)
+    (card,) = loan_cards(loan.borrower)
+    assert card.late == loan_page(card.loan, as_of=day).to_pay
+    pay(loan, str(loan.overdue_amount), day)
+    (card,) = loan_cards(loan.borrower)
+    assert (card.late, card.is_covered) == (loan.next_due_amount, False)
+
+
 def test_the_list_says_when_a_payment_on_its_way_covers_all() -> None:
     loan = late_loan(on=PAID_ON)
     pay(loan, "1070.92", PAID_ON)
