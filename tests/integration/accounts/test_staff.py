@@ -64,7 +64,7 @@ def test_sync_roles_sets_exactly_what_the_code_names_and_names_what_is_missing()
     call_command("sync_roles", stdout=out, stderr=err)
     auditor = set(group.permissions.values_list("codename", flat=True))
     assert {"view_user", "view_message", "view_incomeproof", "view_consent"} <= auditor
-    reads = {"open_any_loan"}  # Opens the desk to read; what it corrects has permissions of its own.
+    reads = {"open_any_loan"}  # Opens the desk; correcting needs permissions of its own.
     assert all(codename.startswith("view_") for codename in auditor - reads)
     call_command("sync_roles", stdout=StringIO(), stderr=StringIO())
     assert set(group.permissions.values_list("codename", flat=True)) == auditor
