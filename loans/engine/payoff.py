@@ -1,47 +1,15 @@
-"""What closes a loan on a date. See docs/formulas/payoff.md."""
+"""What closes a loan, and what closing it saves. See docs/formulas/payoff.md."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from loans.engine.servicing import Event, replay
-from loans.engine.terms import LoanTerms
+from loans.engine.state import LoanState
 from zhixin.shared.money import Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayoffQuote:
-    """The amount that closes the loan on `on`, by what it consists of.
+def interest_saved(state: LoanState) -> Money:
+    """Return the interest that paying `state.payoff_amount` on its day saves (conduct CT-01).
 
-    `interest_saved` is the interest that the schedule in force would still have charged.
+    It is what the schedule in force would still charge, less what is owed for the days used.
     """
-
-    on: dt.date
-    principal: Money
-    interest: Money
-    penalty: Money
-    fees: Money
-    total: Money
-    interest_saved: Money
-
-
-def payoff_quote(terms: LoanTerms, events: Iterable[Event], on: dt.date) -> PayoffQuote:
-    """Return the amount that closes the loan when it is paid on `on` (conduct CT-01).
-
-    Interest is charged for the days used only. Paying exactly this amount on that date leaves
-    every bucket at 0.00.
-    """
-    state = replay(terms, events, on)
-    owed = state.outstanding
-    to_come = sum(row.outstanding.interest.cents for row in state.installments)
-    return PayoffQuote(
-        on=on,
-        principal=owed.principal,
-        interest=owed.interest,
-        penalty=owed.penalty,
-        fees=owed.fees,
-        total=owed.total,
-        interest_saved=Money(max(to_come - owed.interest.cents, 0)),
-    )
+    to_come = sum(row.outstanding.interest_cents for row in state.installments)
+    return Money(max(to_come - state.outstanding.interest_cents, 0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ from loans.engine.events import Event
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.schedule import Amortization
-from zhixin.shared.money import MINOR_UNITS, Money
+from zhixin.shared.money import Money
 
 
 class Classification(StrEnum):
@@ -79,7 +79,6 @@ class Buckets(NamedTuple):
         }
 
 
-_PER_UNIT: Final = Context(prec=40)
 NOTHING: Final = Buckets(0, 0, 0, 0)
 
 
@@ -153,17 +152,6 @@ class InstallmentState(NamedTuple):
         if owed.principal.cents or owed.interest.cents or owed.fees.cents:
             return self.days_late
         return 0
-
-    @property
-    def interest_per_unit(self) -> Decimal:
-        """Return what one cent of principal costs in one unit, in major units."""
-        part, whole = self.interest_scale
-        return _PER_UNIT.divide(self.interest_rate * part, Decimal(whole * MINOR_UNITS))
-
-    @property
-    def penalty_per_unit(self) -> Decimal:
-        """Return what one cent of overdue principal costs in one unit, in major units."""
-        return _PER_UNIT.divide(self.penalty_rate, Decimal(self.penalty_units_a_year * MINOR_UNITS))
 
     @property
     def principal(self) -> Money:

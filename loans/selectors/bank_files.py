@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -329,8 +328,3 @@ def search_loans(query: str) -> list[Suggestion]:
 
 def _with_people(loans: QuerySet[Loan]) -> QuerySet[Loan]:
     return loans.select_related("agreement", "borrower__profile")
-
-
-def oldest_waiting() -> datetime.date | None:
-    """Return the booking date of the money that has waited longest."""
-    return BankFileRow.objects.waiting().values_list("booking_date", flat=True).first()

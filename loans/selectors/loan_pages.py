@@ -27,6 +27,7 @@ from loans.engine.events import (
     Waived,
 )
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.payoff import interest_saved
 from loans.engine.state import Buckets, InstallmentState, Line, LoanState
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
@@ -129,6 +130,7 @@ class LoanPage:
     """Everything that a loan's own page shows on a business date.
 
     `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
+    `payoff_saves` is the interest that paying everything today saves.
     `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
     number's lines have its name and `_why`. A loan that was written off is owed though it is not
     open: `written_off_on` is set, everything is due, and nothing grows. `can_wait` is what is
@@ -143,6 +145,7 @@ class LoanPage:
     due_amount: Money
     to_pay: Money
     payoff_to_pay: Money
+    payoff_saves: Money
     due_date: datetime.date | None
     can_wait: tuple[InstallmentState, ...]
     is_soon: bool
@@ -251,6 +254,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         due_amount=due_amount,
         to_pay=_less(due_amount, held),
         payoff_to_pay=_less(state.payoff_amount, held),
+        payoff_saves=interest_saved(state),
         due_date=due_date,
         can_wait=_can_wait(state),
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,

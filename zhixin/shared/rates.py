@@ -6,24 +6,6 @@ import decimal
 from decimal import Decimal
 
 
-class InvalidRateError(ValueError):
-    """The value cannot be read as a rate."""
-
-
-def parse_rate(text: str) -> Decimal:
-    """Return the yearly rate that `text` states as a fraction ("0.18").
-
-    Raises InvalidRateError for anything but a finite, non-negative decimal number.
-    """
-    try:
-        rate = Decimal(text)
-    except (decimal.InvalidOperation, TypeError) as error:
-        raise InvalidRateError(f"{text!r} is not a rate.") from error
-    if not rate.is_finite() or rate < 0:
-        raise InvalidRateError(f"{text!r} is not a rate.")
-    return rate
-
-
 def percent_text(rate: Decimal, *, places: int = 2) -> str:
     """Return the rate as percent with `places` decimals, rounded half up, for people to read.
 

@@ -23,6 +23,7 @@ from loans.engine.events import InvalidEventError
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.modification import defer, extend, freeze_interest, preview
+from loans.engine.payoff import interest_saved
 from loans.engine.schedule import build_schedule
 from loans.engine.servicing import (
     ChargedOff,
@@ -321,9 +322,11 @@ def test_19_payoff_equals_close() -> None:
     quoted = state(terms, [first], "2024-02-15")
     assert str(quoted.accrued_interest) == "0.24"
     assert str(quoted.payoff_amount) == "83.81"
+    # To come: 0.49 + 0.39 + 0.29 + 0.20 + 0.10 = 1.47, less the 0.24 of the days used.
+    assert str(interest_saved(quoted)) == "1.23"
     closed = state(terms, [first, paid("b", "2024-02-15", "83.81", 2)], "2024-02-15")
     assert closed.status is LoanStatus.PAID_OFF
-    assert closed.outstanding.total == Money(0)
+    assert closed.outstanding.total == interest_saved(closed) == Money(0)
     assert amounts(closed, "interest") == ["0.58", "0.24"]
 
 
