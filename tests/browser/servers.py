@@ -87,14 +87,14 @@ class Servers:
 
     def let_it_become_late(self, loan: str, *, days: int) -> None:
         """Let nights pass until the loan's first installment is `days` days late."""
-        due_date = self.one(
+        last_day_in_time = self.one(
             """
-            SELECT min(due_date) FROM loans_installment AS installment
+            SELECT min(payable_through) FROM loans_installment AS installment
             JOIN loans_loan AS loan ON loan.id = installment.loan_id WHERE loan.public_id = %s
             """,
             loan,
         )
-        late = due_date + datetime.timedelta(days=days)
+        late = last_day_in_time + datetime.timedelta(days=days)
         self.manage("close_day", "--through", late.isoformat())
 
     def run(self, *arguments: str, **environment: str) -> str:
