@@ -7,7 +7,7 @@ recording and decides between events of one date only.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -191,6 +191,27 @@ def effective_order(event: Event) -> tuple[dt.date, bool, int, str]:
         event.sequence,
         event.event_id,
     )
+
+
+def in_effective_order(events: Iterable[Event]) -> list[Event]:
+    """Return the events in the order in which they count.
+
+    Only the first payout comes before all else on its date: a later one, after the first was
+    reversed, finds what was recorded before it.
+    """
+    ordered = sorted(events, key=effective_order)
+    payouts = [event for event in ordered if isinstance(event, Disbursed)]
+    if len(payouts) > 1:
+        first = payouts[0]
+        ordered.sort(
+            key=lambda event: (
+                event.effective_date,
+                event is not first,
+                event.sequence,
+                event.event_id,
+            )
+        )
+    return ordered
 
 
 _COMMON_FIELDS: Final = frozenset({"event_id", "effective_date", "sequence"})

@@ -22,7 +22,8 @@ class Fold:
 
     `event_id` is the event that is being applied, `base_event` the one that last changed what
     interest counts on. `without_effect` are events that found nothing to change; `plan_undone` says
-    that a plan, whose installments other events may name, was reversed.
+    that a plan, whose installments other events may name, was reversed. `payout_undone_on` is the
+    day of the first payout that was reversed: from it on, money may come while nothing is paid out.
     """
 
     def __init__(self, terms: LoanTerms) -> None:
@@ -55,6 +56,7 @@ class Fold:
         self.event_id = ""
         self.without_effect: list[str] = []
         self.plan_undone = False
+        self.payout_undone_on: dt.date | None = None
         self.base_event = ""
         self.waivers: list[tuple[str, int | None, int, int, bool]] = []
         self.closings: dict[int, str] = {}

@@ -24,6 +24,13 @@ def repay(
     """Take money in: what is due first, oldest first; then by the borrower's choice."""
     fold.received += amount
     fold.allocations.setdefault(event_id, {})
+    place(fold, event_id, amount, day, effect)
+
+
+def place(
+    fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect | None
+) -> None:
+    """Place money that is counted as received: what is due first, then by the choice."""
     rest = fold.pay_open(event_id, amount, day)
     if fold.queue and not fold.open:
         if rest >= rest_to_close(fold):
@@ -76,7 +83,7 @@ def refund(fold: Fold, amount: int, day: dt.date) -> None:
     """Pay credit back; what exceeds the credit is principal owed again."""
     fold.refunded += amount
     from_credit = min(amount, fold.credit_total)
-    _note_refund(fold, from_credit)
+    note_refund(fold, from_credit)
     fold.take_credit(from_credit)
     fold.note_base(fold.event_id)
     excess = amount - from_credit
@@ -91,7 +98,7 @@ def refund(fold: Fold, amount: int, day: dt.date) -> None:
         _lay_out_again(fold, day)
 
 
-def _note_refund(fold: Fold, amount: int) -> None:
+def note_refund(fold: Fold, amount: int) -> None:
     """Note whose credit is paid back, the oldest first."""
     for event_id, _, held in fold.credit:
         part = min(held, amount)

@@ -1,19 +1,72 @@
-"""The payout of a loan: its principal goes out and the agreement's installments are laid out."""
+"""The payout of a loan: its principal goes out and the agreement's installments are laid out.
+
+A payout that came back is reversed: the loan is as if it had never been paid out, and money that
+was received meanwhile is held for the borrower (docs/formulas/cases.md).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, timetable
-from loans.engine.events import InvalidEventError
+from loans.engine.events import (
+    Event,
+    InvalidEventError,
+    Recovered,
+    Refunded,
+    Repaid,
+)
 from loans.engine.fold import Fold
 from loans.engine.installments import NO_RATE, Plan
+from loans.engine.payments import note_refund, place
 from loans.engine.schedule import amortization_of, flat_interest
-from loans.engine.terms import Method
+from loans.engine.terms import Method, PrepaymentEffect
+
+
+def hold_before_payout(fold: Fold, event: Event) -> None:
+    """Take in an event while nothing is paid out, because the payout was reversed.
+
+    Money is held for the borrower and given back out of what is held; of everything else there is
+    nothing that it could change. Raises InvalidEventError for an event before the first payout,
+    and for a refund of more than is held.
+    """
+    day = event.effective_date
+    if fold.payout_undone_on is None or day < fold.payout_undone_on:
+        raise InvalidEventError(
+            key="event.date",
+            problem=f"{event.event_id!r} counts from {day}, before the payout",
+            mend="Write the payout's date or a later one",
+        )
+    fold.event_id = event.event_id
+    match event:
+        case Repaid() | Recovered():
+            fold.received += event.amount.cents
+            fold.allocations.setdefault(event.event_id, {})
+            fold.credit.append((event.event_id, day, event.amount.cents))
+            fold.credit_total += event.amount.cents
+        case Refunded():
+            _give_back(fold, event)
+        case _:
+            fold.note_nothing_done()
+
+
+def _give_back(fold: Fold, event: Refunded) -> None:
+    if event.amount.cents > fold.credit_total:
+        raise InvalidEventError(
+            key="event.amount",
+            problem=f"{event.event_id!r} refunds more than is held while nothing is paid out",
+            mend="Write at most what is held",
+        )
+    fold.refunded += event.amount.cents
+    note_refund(fold, event.amount.cents)
+    fold.take_credit(event.amount.cents)
 
 
 def disburse(fold: Fold, day: dt.date) -> None:
-    """Pay out the principal and lay out the agreement's rows."""
+    """Pay out the principal and lay out the agreement's rows.
+
+    Money held since an earlier payout that came back counts as paid ahead from `day` on.
+    """
     terms = fold.terms
     dates, days, units = timetable(
         day_count=terms.day_count,
@@ -64,3 +117,6 @@ def disburse(fold: Fold, day: dt.date) -> None:
     fold.recognized_fees += first.carried_fees
     if day != first.start:
         first.start, first.days = day, (first.due_date - day).days
+    held, fold.credit, fold.credit_total = fold.credit, [], 0
+    for event_id, _, amount in held:
+        place(fold, event_id, amount, day, PrepaymentEffect.NEXT_INSTALLMENTS)

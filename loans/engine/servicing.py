@@ -24,15 +24,15 @@ from loans.engine.events import (
     Repaid,
     Reversed,
     Waived,
-    effective_order,
     event_from_json,
+    in_effective_order,
     nameless_reversal,
 )
 from loans.engine.fold import Fold
 from loans.engine.interventions import charge_off, dispute, move_due_date, resolve
 from loans.engine.passage import advance
 from loans.engine.payments import refund, repay, waive
-from loans.engine.payout import disburse
+from loans.engine.payout import disburse, hold_before_payout
 from loans.engine.plan_change import change_plan
 from loans.engine.state import (
     AllocationPart,
@@ -88,7 +88,7 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
     Events dated after `as_of` do not count yet. Raises InvalidEventError for events that do not
     fit the loan (an unknown reversal, a second payout, money before the payout).
     """
-    known = sorted(events, key=effective_order)
+    known = in_effective_order(events)
     reversed_ids, idle = _reversed_ids(known, as_of)
     applied = [
         event
@@ -101,6 +101,10 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
     fold.plan_undone = any(
         isinstance(event, PlanChanged) and event.event_id in reversed_ids for event in known
     )
+    if reversed_ids:
+        undone = (event for event in known if event.event_id in reversed_ids)
+        days = (event.effective_date for event in undone if isinstance(event, Disbursed))
+        fold.payout_undone_on = min(days, default=None)
     for event in applied:
         try:
             _apply(fold, event)
@@ -164,11 +168,8 @@ def _apply(fold: Fold, event: Event) -> None:
         _disburse(fold, event)
         return
     if not fold.plans:
-        raise InvalidEventError(
-            key="event.date",
-            problem=f"{event.event_id!r} counts from {event.effective_date}, before the payout",
-            mend="Write the payout's date or a later one",
-        )
+        hold_before_payout(fold, event)
+        return
     day = event.effective_date
     advance(fold, day)
     fold.event_id = event.event_id

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from loans.engine.day_count import span_units
-from loans.engine.events import Event, Reversed, effective_order
+from loans.engine.events import Disbursed, Event, Reversed, in_effective_order
 from loans.engine.explanation_lines import penalty_line
 from loans.engine.ledger import LedgerAccount
 from loans.engine.servicing import replay
@@ -198,18 +198,26 @@ class _Step:
 
 
 def _in_order(events: Iterable[Event]) -> list[tuple[dt.date, Event]]:
-    """Return each event with the day on which it first counts; a reversal after its target."""
-    known = sorted(events, key=effective_order)
-    days = {event.event_id: event.effective_date for event in known}
-    dated = [
-        (max(event.effective_date, days[event.of]) if isinstance(event, Reversed) else None, event)
-        for event in known
-    ]
-    ordered = [(day or event.effective_date, event) for day, event in dated]
-    return sorted(
-        ordered,
-        key=lambda pair: (pair[0], isinstance(pair[1], Reversed), *effective_order(pair[1])),
-    )
+    """Return each event with the day on which it first counts; a reversal after its target.
+
+    A reversal is the last of its day, but for that of a payout: the next payout comes after it.
+    """
+    known = in_effective_order(events)
+    places = {event.event_id: place for place, event in enumerate(known)}
+    by_id = {event.event_id: event for event in known}
+
+    def order(event: Event) -> tuple[dt.date, bool, int, bool]:
+        if not isinstance(event, Reversed):
+            return event.effective_date, False, places[event.event_id], False
+        target = by_id[event.of]
+        return (
+            max(event.effective_date, target.effective_date),
+            not isinstance(target, Disbursed),
+            max(places[event.event_id], places[event.of]),
+            True,
+        )
+
+    return [(order(event)[0], event) for event in sorted(known, key=order)]
 
 
 def _next_day(now: LoanState, ordered: list[tuple[dt.date, Event]], *, end: dt.date) -> dt.date:

@@ -83,7 +83,7 @@ def state_of(
         unbilled=unbilled,
         due_now=due_now,
         overdue=overdue,
-        next_due=None if fold.called else _next_due(installments, as_of),
+        next_due=None if fold.called or plan is None else _next_due(installments, as_of),
         called=fold.called,
         days_past_due=late,
         overdue_since=min((_counted_from(row, as_of) for row in late_rows), default=None),

@@ -170,8 +170,10 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
             "case one: events[1].of: 'r' names 'zz', which is not an event that can be reversed",
         ),
         (
-            with_events(("REVERSAL", {"of": "disbursement"}), ("CHARGE_OFF", {"id": "c"})),
-            "case one: events[1].date: 'c' counts from 2024-02-01, before the payout",
+            with_events(
+                ("REVERSAL", {"of": "disbursement"}), ("REFUND", {"id": "c", "amount": "1.00"})
+            ),
+            "case one: events[1].amount: 'c' refunds more than is held while nothing is paid out",
         ),
         (
             with_events(

@@ -52,7 +52,8 @@ def assert_next_due_is_the_earliest(state: LoanState) -> None:
     if state.called:
         assert (state.next_due, state.payable_now) == (None, state.due_now.total)
         return
-    assert (state.next_due is not None) == bool(to_come) or state.status in CLOSED
+    not_running = (*CLOSED, LoanStatus.PENDING)
+    assert (state.next_due is not None) == bool(to_come) or state.status in not_running
     if state.next_due is not None:
         assert state.next_due.date == min(row.payable_through for row in to_come)
         of = next(row for row in to_come if row.number == state.next_due.number)
