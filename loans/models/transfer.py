@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from loans.engine.lifecycle import TransferState
+from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.engine.terms import PrepaymentEffect
 from loans.models.loan import Loan
 from zhixin.shared.fields import EncryptedTextField, MoneyField
@@ -58,6 +58,8 @@ class TransferChannel(models.TextChoices):
 # The payer pays at the bank's own page; the order is known there once they have opened it.
 CASHIER_CHANNELS = (TransferChannel.ALIPAY_PAGE, TransferChannel.ALIPAY_WAP)
 SETTLED_STATES = (TransferState.SUCCEEDED, TransferState.FAILED, TransferState.REVERSED)
+# The other side does not have the money.
+NOT_ARRIVED_STATES = (TransferState.FAILED, TransferState.REVERSED)
 
 
 class CommandKind(models.TextChoices):
@@ -67,6 +69,7 @@ class CommandKind(models.TextChoices):
     RECORDED_REPAYMENT = "RECORDED_REPAYMENT", _("Money received outside the rail")
     RECOVERY = "RECOVERY", _("Recovery")
     REFUND = "REFUND", _("Refund of credit")
+    PAYOUT = "PAYOUT", _("Payout sent again")
     REVERSAL = "REVERSAL", _("Reversal")
     WAIVER = "WAIVER", _("Waiver")
     DUE_DATE_MOVE = "DUE_DATE_MOVE", _("Moved due date")
@@ -110,6 +113,18 @@ class BankTransferQuerySet(models.QuerySet["BankTransfer"]):
     def unsettled(self) -> BankTransferQuerySet:
         """Return the transfers whose outcome is not known."""
         return self.filter(state__in=[TransferState.PENDING, TransferState.SENT])
+
+    def payouts_that_did_not_arrive(self) -> BankTransferQuerySet:
+        """Return the payouts after which a loan still waits for its money, oldest first."""
+        newer = BankTransfer.objects.filter(
+            loan=OuterRef("loan"), purpose=TransferPurpose.DISBURSEMENT, pk__gt=OuterRef("pk")
+        )
+        return self.filter(
+            ~Exists(newer),
+            purpose=TransferPurpose.DISBURSEMENT,
+            state__in=NOT_ARRIVED_STATES,
+            loan__status=LoanStatus.PENDING,
+        ).order_by("pk")
 
 
 BankTransferManager = models.Manager.from_queryset(BankTransferQuerySet)
