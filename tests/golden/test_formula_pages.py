@@ -17,7 +17,9 @@ import pytest
 from loans.engine.cases import answer_annualized_cost, answer_replay
 
 PAGES = Path(__file__).parents[2] / "docs" / "formulas"
-EXAMPLE = re.compile(r"```json (\w+)\n(.*?)\n```\n\n((?:\|[^\n]*\n)+)", re.DOTALL)
+EXAMPLE = re.compile(
+    r"```json (replay|annualized_cost)\n(.*?)\n```\n\n((?:\|[^\n]*\n)+)", re.DOTALL
+)
 ANSWER = {"replay": answer_replay, "annualized_cost": answer_annualized_cost}
 
 
