@@ -7,8 +7,9 @@ import logging
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
-from loans.adapters import bills, rail
+from loans.adapters import bills, payouts, rail
 from loans.adapters.bank import BankClient, UnableToReuseReferenceError
 from loans.models import BankTransfer
 from loans.selectors.business_day import business_date
@@ -74,6 +75,16 @@ def reconcile_bank(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
         clock=clock.now,
         report=report,
     )
+
+
+@shared_task(name="loans.ask_about_payouts")
+def ask_about_payouts(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
+    """Ask the bank whether payouts of the last days have come back; their notices can be lost."""
+    returned = payouts.ask_about_payouts(
+        BankClient.from_settings(), days=settings.PAYOUT_WATCH_DAYS, clock=clock.now
+    )
+    if returned:
+        logger.warning("%s payouts have come back.", returned)
 
 
 @shared_task(name="loans.tell_borrower_of_transfer")

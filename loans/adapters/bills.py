@@ -10,8 +10,14 @@ from decimal import Decimal
 
 from django.conf import settings
 
+from loans.adapters import payouts
 from loans.adapters.bank import BankClient, BillNotReadyError, UnableToFetchBillError
-from loans.engine.bank_bill import UnreadableBillError, read_account_bill, read_trade_bill
+from loans.engine.bank_bill import (
+    BillLineKind,
+    UnreadableBillError,
+    read_account_bill,
+    read_trade_bill,
+)
 from loans.models import BankBill
 from loans.selectors.bank_days import days_to_compare
 from loans.services.bank_reconciliation import DayOfBills, compare_day
@@ -26,12 +32,16 @@ def compare_with_bank(
 ) -> BankBill:
     """Fetch, read and compare one day of the bank (UTC+8).
 
+    A payout that came back by the bill is asked about first, and undone when the bank says so too.
+
     Raises BillNotReadyError, UnableToFetchBillError and UnreadableBillError; nothing is written
     then and the day is tried again.
     """
     files = client.fetch_bills(day)
     trades = read_trade_bill(texts_of(files.trade), day=day)
     movements = read_account_bill(texts_of(files.account), day=day)
+    returned = [line.reference for line in movements if line.kind is BillLineKind.RETURN]
+    payouts.ask_about_references(client, returned, clock=lambda: at)
     bills = DayOfBills(
         day=day,
         trade_file=files.trade,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.engine.bank_card import BankAccount
 from accounts.models import User
 from accounts.selectors.profiles import bank_account
 from loans.engine.lifecycle import ApplicationEvent, ApplicationState
@@ -33,6 +34,7 @@ from loans.selectors.agreements import (
     latest_cost_sheet,
     sheet_hash,
 )
+from loans.selectors.payouts import payee_of
 from loans.selectors.products import Quote
 from loans.services.applications import (
     UnableToChangeApplicationError,
@@ -267,24 +269,22 @@ def _fund(
         annual_rate=quote.terms.annual_rate,
         created_at=at,
     )
-    account_name, card_number = _payout_account(application)
+    account = _payout_account(application)
     order_transfer(
         loan=loan,
         direction=TransferDirection.PAYOUT,
         purpose=TransferPurpose.DISBURSEMENT,
         amount=loan.principal,
-        account_name=account_name,
-        card_number=card_number,
+        account_name=account.holder_name,
+        card_number=account.card_number,
         business_date=business_date,
         at=at,
     )
 
 
-def _payout_account(application: LoanApplication) -> tuple[str, str]:
-    """Return holder and number of the merchant's account, or else of the borrower's."""
-    if application.merchant is not None:
-        return application.merchant.account_name, application.merchant.card_number
-    account = bank_account(application.borrower)
+def _payout_account(application: LoanApplication) -> BankAccount:
+    """Return the merchant's account, or else the borrower's."""
+    account = payee_of(application)
     if account is None:
         raise UnableToSignError(_("Add your bank account first: you repay from it."))
-    return account.holder_name, account.card_number
+    return account

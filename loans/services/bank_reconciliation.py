@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from loans.engine.bank_bill import BillLine, BillLineKind
+from loans.engine.events import Reversed
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import TransferState
 from loans.models import BankBill, BankTransfer, LoanEvent, Posting
@@ -125,9 +126,13 @@ def _uuids(references: Iterable[str]) -> Iterator[UUID]:
 
 
 def _booked(keys: set[int]) -> dict[int, Money]:
-    """Return what the journal's BANK account holds of each transfer's event, debit positive."""
+    """Return what the journal's BANK account holds of each transfer's event, debit positive.
+
+    What came back is a line of the bank, and an event, of its own.
+    """
     rows = (
         Posting.objects.filter(entry__event__transfer__in=keys, account=LedgerAccount.BANK)
+        .exclude(entry__event__kind=Reversed.kind)
         .values_list("entry__event__transfer")
         .annotate(debits=Sum("debit"), credits=Sum("credit"))
     )

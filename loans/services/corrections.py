@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 
 from loans.engine.events import Event, InvalidEventError
 from loans.engine.ledger import LedgerAccount
-from loans.engine.lifecycle import LoanStatus
 from loans.engine.servicing import replay
 from loans.engine.state import LoanState
 from loans.models import Loan, LoanEvent, MoneyCommand
@@ -199,9 +198,10 @@ def seen_of(loan: Loan) -> str:
 
 def case_of(loan: Loan, *, business_date: datetime.date) -> LoanCase:
     """Return the loan as a correction meets it; one that is not paid out cannot be corrected."""
-    if loan.status == LoanStatus.PENDING or loan.disbursed_on is None:
-        raise UnableToCorrectError(_("This loan is not paid out yet."))
     events = events_of(loan)
+    # One whose payout came back may hold money, and a debit may bounce there too.
+    if not events:
+        raise UnableToCorrectError(_("This loan is not paid out yet."))
     as_of = max(business_date, loan.projected_as_of or business_date)
     return LoanCase(
         loan=loan,

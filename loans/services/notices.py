@@ -15,6 +15,7 @@ from loans.services.autopay import tell_of_failed_debit
 _KINDS = {
     (TransferPurpose.DISBURSEMENT, TransferState.SUCCEEDED): "loan_paid_out",
     (TransferPurpose.DISBURSEMENT, TransferState.FAILED): "payout_failed",
+    (TransferPurpose.DISBURSEMENT, TransferState.REVERSED): "payout_returned",
     (TransferPurpose.REPAYMENT, TransferState.SUCCEEDED): "repayment_received",
     (TransferPurpose.REPAYMENT, TransferState.FAILED): "repayment_failed",
     (TransferPurpose.REFUND, TransferState.SUCCEEDED): "refund_paid",

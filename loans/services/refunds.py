@@ -41,6 +41,9 @@ from zhixin.shared.money import Money, total
 
 logger = logging.getLogger(__name__)
 
+# Nothing is owed of them; one that waits for its payout holds money when a payout came back.
+_CLOSED_STATUSES = (LoanStatus.OVERPAID, LoanStatus.PENDING)
+
 
 class UnableToRefundError(UnableToCorrectError):
     """The credit cannot be refunded; the message says why."""
@@ -115,19 +118,38 @@ def refund_closed_loan(
     """Order the credit of a closed loan back to its borrower; None when there is nothing to do.
 
     Called when a loan is overpaid and by each night, so it may run twice: what is on its way is
-    taken off. After a refund that failed a person decides, because the account may be gone.
+    taken off. After a refund that failed a person decides, because the account may be gone. A loan
+    whose payout came back owes nothing either; its credit is never sent to the account that the
+    payout came back from, and held while the loan is being paid out again.
     """
     loan = Loan.objects.for_update().select_related("agreement", "borrower").get(pk=loan_id)
-    if loan.status != LoanStatus.OVERPAID:
+    if loan.status not in _CLOSED_STATUSES or _is_being_paid_out(loan):
         return None
     amount = refundable_credit(loan, loan_state(loan, as_of=business_date))
     account = bank_account(loan.borrower)
     if not amount:
         return None
-    if account is None or _newest_refund_failed(loan):
+    if account is None or _newest_refund_failed(loan) or _came_back_from(loan, account, amount):
         logger.warning("The credit of loan %s waits for a person.", loan.public_id)
         return None
     return _order(loan, amount, account, business_date, at)
+
+
+def _is_being_paid_out(loan: Loan) -> bool:
+    payouts = loan.transfers.unsettled().filter(purpose=TransferPurpose.DISBURSEMENT)
+    return loan.status == LoanStatus.PENDING and payouts.exists()
+
+
+def _came_back_from(loan: Loan, account: BankAccount, amount: Money) -> bool:
+    """Return whether the loan's newest payout came back from this account.
+
+    What was paid by Alipay goes back there, whatever the account.
+    """
+    if loan.status != LoanStatus.PENDING or payment_to_refund(loan, amount) is not None:
+        return False
+    payouts = loan.transfers.filter(purpose=TransferPurpose.DISBURSEMENT)
+    newest = payouts.order_by("-pk").first()
+    return newest is not None and newest.card_number == account.card_number
 
 
 def _newest_refund_failed(loan: Loan) -> bool:
@@ -171,9 +193,8 @@ def refund_closed_loans(
 ) -> int:
     """Order the credits that no task has ordered yet (a night step); return how many."""
     del actor
-    keys = list(
-        Loan.objects.filter(status=LoanStatus.OVERPAID).order_by("pk").values_list("pk", flat=True)
-    )
+    held = Loan.objects.filter(status__in=_CLOSED_STATUSES, overpaid_amount__gt=0)
+    keys = list(held.order_by("pk").values_list("pk", flat=True))
     orders = 0
     for done, key in enumerate(keys, start=1):
         order = refund_closed_loan(loan_id=key, business_date=business_date, at=clock())

@@ -100,6 +100,9 @@ def record_event(
         actor=actor,
         at=at,
     )
+    if state.status == LoanStatus.PENDING and loan.disbursed_on is not None:
+        loan.disbursed_on = None
+        loan.save(update_fields=["disbursed_on"])
     if event.event_id in state.without_effect:
         raise UnableToRecordEventError(_("Nothing is left on this loan that this would change."))
     return row

@@ -15,8 +15,21 @@ from uuid import UUID
 
 from django.db import transaction
 
-from loans.engine.events import Disbursed, Event, Recovered, Refunded, Repaid
-from loans.engine.lifecycle import TRANSFER_LIFECYCLE, TransferEvent, TransferState
+from loans.engine.events import (
+    Disbursed,
+    Event,
+    InvalidEventError,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+)
+from loans.engine.lifecycle import (
+    TRANSFER_LIFECYCLE,
+    LoanStatus,
+    TransferEvent,
+    TransferState,
+)
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankNotice, BankTransfer, Loan
 from loans.models.loan import OPEN_STATUSES
@@ -158,9 +171,10 @@ def settle_transfer(
     A success becomes the loan's event in the same transaction. The same word again is a
     duplicate; another word, or another amount, is a conflict: kept, logged, applied never. A
     payment at the cashier that comes after it was closed is money all the same and applied; a
-    payout that comes back after it was done is noted, and its event left to a person. Whatever is
-    not plain goes to the queue of differences. `by_decision`: a person has decided that the bank's
-    success counts after its refusal, whatever the channel.
+    loan's payout that comes back after it was done is undone by a reversal of its event, and a
+    refund that comes back left to a person. Whatever is not plain goes to the queue of differences.
+    `by_decision`: a person has decided that the bank's success counts after its refusal, whatever
+    the channel.
     """
     with transaction.atomic():
         transfer = _lock_transfer(reference)
@@ -170,20 +184,24 @@ def settle_transfer(
         )
         if transfer is not None and verdict in (NoticeVerdict.APPLIED, NoticeVerdict.LATE):
             _apply(transfer, word, at)
-        elif transfer is not None and verdict == NoticeVerdict.RETURNED:
-            _note_return(transfer)
-        note_word(
-            transfer=transfer,
-            verdict=verdict,
-            facts=WordFacts(
-                reference=reference,
-                bank_reference=word.bank_reference,
-                amount=word.amount,
-                value_date=word.value_date,
-                body=word.body,
-            ),
-            at=at,
+        undone = (
+            transfer is not None
+            and verdict == NoticeVerdict.RETURNED
+            and _note_return(transfer, at)
         )
+        if not undone:
+            note_word(
+                transfer=transfer,
+                verdict=verdict,
+                facts=WordFacts(
+                    reference=reference,
+                    bank_reference=word.bank_reference,
+                    amount=word.amount,
+                    value_date=word.value_date,
+                    body=word.body,
+                ),
+                at=at,
+            )
     if verdict in (NoticeVerdict.CONFLICT, NoticeVerdict.UNMATCHED):
         logger.error("Notice of the bank for %s: %s.", reference, verdict)
     return verdict
@@ -223,9 +241,17 @@ def _judge_again(transfer: BankTransfer, word: BankWord, *, by_decision: bool) -
         return NoticeVerdict.RETURNED
     failed_then_paid = (TransferState.FAILED, Outcome.SUCCEEDED)
     counts = by_decision or transfer.channel in CASHIER_CHANNELS
+    if transfer.purpose == TransferPurpose.DISBURSEMENT and _is_sent_again(transfer):
+        return NoticeVerdict.CONFLICT
     if (transfer.state, word.outcome) == failed_then_paid and counts:
         return NoticeVerdict.LATE
     return NoticeVerdict.CONFLICT
+
+
+def _is_sent_again(payout: BankTransfer) -> bool:
+    """Return whether another payout of the loan was ordered after this one."""
+    later = payout.loan.transfers.filter(purpose=TransferPurpose.DISBURSEMENT, pk__gt=payout.pk)
+    return later.exists()
 
 
 # What says nothing new: a payout that came back had been done before, or was not done after all.
@@ -238,10 +264,54 @@ _SAME_WORDS = {
 }
 
 
-def _note_return(transfer: BankTransfer) -> None:
-    """Note that the money came back; whether the event is reversed is a person's decision."""
+def _note_return(transfer: BankTransfer, at: datetime.datetime) -> bool:
+    """Note that the money came back; return whether that undid all that the transfer had done.
+
+    A refund that came back is left to a person, and so is a payout of which the loan's later
+    events do not allow it.
+    """
     transfer.state = TRANSFER_LIFECYCLE.after(TransferState(transfer.state), TransferEvent.RETURN)
     transfer.save(update_fields=["state"])
+    if transfer.purpose != TransferPurpose.DISBURSEMENT:
+        return False
+    try:
+        with transaction.atomic():
+            _reverse_payout(transfer, at)
+    except InvalidEventError:
+        logger.exception("The returned payout %s waits for a person.", transfer.public_id)
+        return False
+    enqueue_after_commit("loans.tell_borrower_of_transfer", transfer_id=transfer.pk)
+    return True
+
+
+def _reverse_payout(transfer: BankTransfer, at: datetime.datetime) -> None:
+    """Record that the payout was never made: from the business date on nothing is owed of it."""
+    payout = transfer.events.get(kind=Disbursed.kind)
+    business_date = max(current_business_date(), payout.effective_date)
+
+    def make_event(event_id: str, sequence: int) -> Event:
+        return Reversed(
+            event_id=event_id,
+            sequence=sequence,
+            effective_date=business_date,
+            of=str(payout.event_id),
+        )
+
+    record_event(
+        loan=transfer.loan,
+        make_event=make_event,
+        business_date=business_date,
+        actor=BANK,
+        at=at,
+        transfer=transfer,
+    )
+    _give_back_what_is_held(transfer.loan)
+
+
+def _give_back_what_is_held(loan: Loan) -> None:
+    """Have money returned that the borrower has repaid on a loan that is not paid out."""
+    if loan.status == LoanStatus.PENDING and loan.overpaid_amount:
+        enqueue_after_commit("loans.refund_closed_loan", loan_id=loan.pk)
 
 
 def _step_of(transfer: BankTransfer, *, succeeded: bool) -> TransferEvent:
@@ -307,6 +377,8 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
         at=at,
         transfer=transfer,
     )
+    if transfer.purpose == TransferPurpose.REPAYMENT:
+        _give_back_what_is_held(transfer.loan)
 
 
 def _event_kind(
@@ -330,6 +402,6 @@ def _prepayment_of(transfer: BankTransfer) -> PrepaymentEffect | None:
 def _actor_of(transfer: BankTransfer) -> Actor:
     if transfer.command is None:
         return BANK
-    if transfer.purpose == TransferPurpose.REFUND:
+    if transfer.purpose != TransferPurpose.REPAYMENT:
         return transfer.command.owner.as_actor()
     return Actor(user_id=transfer.command.owner_id, label="borrower")

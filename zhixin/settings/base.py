@@ -145,6 +145,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "loans.reconcile_bank",
         "schedule": crontab(minute="35"),
     },
+    # Payouts that the other bank may have sent back, hours or days after they were done.
+    "ask-about-payouts": {
+        "task": "loans.ask_about_payouts",
+        "schedule": crontab(hour="3", minute="50"),
+    },
     # Bank orders whose answer or call-back was lost.
     "chase-open-transfers": {
         "task": "loans.chase_open_transfers",
@@ -288,6 +293,8 @@ BANK_BILL_ADDRESSES = env.optional(
 ).split()
 # What the bank takes of a payment by contract; another fee is a difference.
 BANK_FEE_RATE = env.optional("BANK_FEE_RATE", "0")
+# For how many days after a payout the bank is asked each night whether it came back (退票).
+PAYOUT_WATCH_DAYS = int(env.optional("PAYOUT_WATCH_DAYS", "15"))
 SMS_GATEWAY_URL = env.optional("SMS_GATEWAY_URL", "")
 SMS_ACCESS_KEY_ID = env.optional("SMS_ACCESS_KEY_ID", "")
 SMS_ACCESS_KEY_SECRET = env.optional("SMS_ACCESS_KEY_SECRET", "")
