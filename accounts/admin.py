@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.access import AboutPeople, ProofsToCheck
 from accounts.engine.contact_rules import ContactPurpose
 from accounts.forms import AmountField
 from accounts.models import (
@@ -47,10 +48,54 @@ class NewUserForm(UserCreationForm):
         fields = ("email", "phone")
 
 
+class RecordsReads(ModelAdmin):
+    """Records every look at one person's data, for that person to see."""
+
+    # In English: the person reads it in the language of the page.
+    read_purpose: str = ""
+    read_fields: tuple[str, ...] = ()
+    # Leads from a row to its person, like "loan__borrower"; "" when the row is the person.
+    subject_path: str = "user"
+
+    def subject_of(self, obj: Any) -> User | None:  # noqa: ANN401 - the admin's own model.
+        """Return whose data `obj` is; None when it is about nobody."""
+        subject: Any = obj
+        for name in filter(None, self.subject_path.split("__")):
+            subject = getattr(subject, name, None)
+        return subject if isinstance(subject, User) else None
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature.
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
+        form_url: str = "",
+        obj: Any = None,  # noqa: ANN401 - Django's signature.
+    ) -> HttpResponse:
+        """Record the look, then show."""
+        subject = None if obj is None else self.subject_of(obj)
+        if subject is not None and request.method == "GET" and isinstance(request.user, User):
+            record_access(
+                actor=request.user.as_actor(),
+                subject=subject,
+                fields=self.read_fields,
+                purpose=self.read_purpose,
+                at=clock.now(),
+            )
+        response: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return response
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
+class UserAdmin(RecordsReads, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
     """People with their roles. Nobody is deleted: closing the account is enough."""
 
+    read_purpose = gettext_noop("Looking at an account")
+    read_fields = ("phone number", "e-mail address")
+    subject_path = ""
     form = UserChangeForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
@@ -91,46 +136,11 @@ class GroupAdmin(ReadOnlyModelAdmin, DjangoGroupAdmin):
     """The roles; `manage.py sync_roles` makes them."""
 
 
-class RecordsReads(ReadOnlyModelAdmin):
-    """Records every look at one person's data, for that person to see."""
-
-    # In English: the person reads it in the language of the page.
-    read_purpose: str = ""
-    read_fields: tuple[str, ...] = ()
-
-    def subject_of(self, obj: Any) -> User:  # noqa: ANN401 - the admin's own model.
-        """Return whose data `obj` is."""
-        user: User = obj.user
-        return user
-
-    def render_change_form(  # noqa: PLR0917 - Django's signature.
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
-        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
-        form_url: str = "",
-        obj: Any = None,  # noqa: ANN401 - Django's signature.
-    ) -> HttpResponse:
-        """Record the look, then show."""
-        if obj is not None and request.method == "GET" and isinstance(request.user, User):
-            record_access(
-                actor=request.user.as_actor(),
-                subject=self.subject_of(obj),
-                fields=self.read_fields,
-                purpose=self.read_purpose,
-                at=clock.now(),
-            )
-        response: HttpResponse = super().render_change_form(
-            request, context, add, change, form_url, obj
-        )
-        return response
-
-
 @admin.register(BorrowerProfile)
-class BorrowerProfileAdmin(RecordsReads):
+class BorrowerProfileAdmin(RecordsReads, ReadOnlyModelAdmin):
     """What borrowers have told, with numbers masked."""
 
+    reach = AboutPeople("user")
     read_purpose = gettext_noop("Working on the profile")
     read_fields = ("name", "resident ID number (masked)", "work", "income and costs")
     list_display = ("full_name", "user", "employment", "updated_at")
@@ -190,9 +200,10 @@ class DecideIncomeProofForm(forms.ModelForm):  # type: ignore[type-arg]  # The s
 
 
 @admin.register(IncomeProof)
-class IncomeProofAdmin(RecordsReads):
+class IncomeProofAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Proofs to check, oldest first; a decision stands and is never changed."""
 
+    reach = ProofsToCheck()
     form = DecideIncomeProofForm
     read_purpose = gettext_noop("Checking an income proof")
     read_fields = ("income proof",)
@@ -271,9 +282,13 @@ class IncomeProofAdmin(RecordsReads):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyModelAdmin):
+class MessageAdmin(RecordsReads, ReadOnlyModelAdmin):
     """The outbox. Codes are never shown: they open accounts."""
 
+    reach = AboutPeople("recipient")
+    subject_path = "recipient"
+    read_purpose = gettext_noop("Reading a message")
+    read_fields = ("messages",)
     list_display = ("created_at", "address_masked", "channel", "purpose", "state", "refusal_rule")
     list_filter = ("state", "purpose", "channel")
     date_hierarchy = "created_at"
@@ -308,18 +323,25 @@ class MessageAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(ContactHold)
-class ContactHoldAdmin(ReadOnlyModelAdmin):
+class ContactHoldAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Who may not be contacted, and why."""
 
+    reach = AboutPeople("person")
+    subject_path = "person"
+    read_purpose = gettext_noop("Looking at how a person may be contacted")
+    read_fields = ("holds on contact",)
     list_display = ("person", "reason", "until", "placed_at", "placed_by_label", "released_at")
     list_filter = ("reason", ("released_at", admin.EmptyFieldListFilter))
     list_select_related = ("person",)
 
 
 @admin.register(Consent)
-class ConsentAdmin(ReadOnlyModelAdmin):
+class ConsentAdmin(RecordsReads, ReadOnlyModelAdmin):
     """What people have agreed to."""
 
+    reach = AboutPeople("user")
+    read_purpose = gettext_noop("Looking at what a person agreed to")
+    read_fields = ("consents",)
     list_display = ("at", "user", "purpose", "granted", "text_version")
     list_filter = ("purpose", "granted")
     list_select_related = ("user",)
@@ -329,6 +351,7 @@ class ConsentAdmin(ReadOnlyModelAdmin):
 class PersonalDataAccessAdmin(ReadOnlyModelAdmin):
     """Who has looked at whose data."""
 
+    reach = AboutPeople("subject")
     list_display = ("at", "who", "subject", "reason")
     list_select_related = ("subject",)
     who = actor_column("actor_label", _("read by"))

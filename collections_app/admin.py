@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from unfold.decorators import display
 
 from accounts.access import signed_in
+from accounts.admin import RecordsReads
 from accounts.services.consents import record_access
 from collections_app.engine.states import CaseState
 from collections_app.forms import ContactNoteForm
@@ -27,8 +27,10 @@ from collections_app.models import (
     HardshipPlan,
     HardshipRequest,
 )
+from collections_app.models.case import CaseQuerySet
 from collections_app.selectors.case_desk import case_desk, find_case, next_case
 from collections_app.services.contacts import add_note, reveal_number
+from loans.access import AboutLoans
 from loans.selectors.business_day import business_date
 from zhixin.shared import clock
 from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline, actor_column
@@ -40,6 +42,7 @@ WORK_PERMISSION = "collections_app.work_case"
 # What a look at a case shows of a person; they see this list in their own pages.
 FIELDS_READ = ("full_name", "phone number (masked)", "loan", "messages", "contact notes", "budget")
 BUDGET_READ = ("income", "living_costs", "debts")
+PURPOSE = gettext_noop("Working on a late payment")
 
 
 class ToWorkFilter(admin.SimpleListFilter):
@@ -66,6 +69,7 @@ class ToWorkFilter(admin.SimpleListFilter):
 class CaseAdmin(ReadOnlyModelAdmin):
     """The queue: who asked for a person first, then the longest overdue."""
 
+    reach = AboutLoans("loan")
     list_display = (
         "borrower_name",
         "contract",
@@ -81,9 +85,11 @@ class CaseAdmin(ReadOnlyModelAdmin):
     list_per_page = 50
     search_fields = ("loan__agreement__number",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Case]:
+    def get_queryset(self, request: HttpRequest) -> CaseQuerySet:
         """Return the cases in the order of work."""
-        return Case.objects.in_order_of_work()
+        cases: Any = super().get_queryset(request)
+        ordered: CaseQuerySet = cases.in_order_of_work()
+        return ordered
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Leave the order of the queryset alone."""
@@ -159,9 +165,13 @@ class CaseAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(ContactNote)
-class ContactNoteAdmin(ReadOnlyModelAdmin):
+class ContactNoteAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Every contact, as it was."""
 
+    reach = AboutLoans("case__loan")
+    subject_path = "case__loan__borrower"
+    read_purpose = PURPOSE
+    read_fields = ("contact notes",)
     list_display = ("at", "case", "channel", "direction", "outcome", "who", "gate_rule")
     list_filter = ("outcome", "direction", "gate_rule")
     list_select_related = ("case__loan__agreement",)
@@ -177,9 +187,13 @@ class OfferInline(ReadOnlyTabularInline):
 
 
 @admin.register(HardshipRequest)
-class HardshipRequestAdmin(ReadOnlyModelAdmin):
+class HardshipRequestAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Budgets and what they bear; each look is recorded for the borrower to see."""
 
+    reach = AboutLoans("loan")
+    subject_path = "loan__borrower"
+    read_purpose = gettext_noop("Reading a request for help")
+    read_fields = BUDGET_READ
     list_display = ("created_at", "loan", "reason", "outcome", "bearable")
     list_filter = ("outcome", "reason")
     list_select_related = ("loan__agreement",)
@@ -187,32 +201,15 @@ class HardshipRequestAdmin(ReadOnlyModelAdmin):
     exclude = ("key", "not_offered", "event_count", "actor_user")
     inlines = (OfferInline,)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        *args: Any,  # noqa: ANN401 - Django's signature.
-        **kwargs: Any,  # noqa: ANN401 - Django's signature.
-    ) -> HttpResponse:
-        """Record the look, then show."""
-        asked = HardshipRequest.objects.filter(pk=object_id).select_related("loan__borrower")
-        found = asked.first() if object_id.isdecimal() else None
-        if found is not None and self.has_view_permission(request, found):
-            record_access(
-                actor=signed_in(request).as_actor(),
-                subject=found.loan.borrower,
-                fields=BUDGET_READ,
-                purpose=gettext_noop("Reading a request for help"),
-                at=clock.now(),
-            )
-        response: HttpResponse = super().change_view(request, object_id, *args, **kwargs)
-        return response
-
 
 @admin.register(HardshipPlan)
-class HardshipPlanAdmin(ReadOnlyModelAdmin):
+class HardshipPlanAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Plans that borrowers chose."""
 
+    reach = AboutLoans("loan")
+    subject_path = "loan__borrower"
+    read_purpose = PURPOSE
+    read_fields = ("loan",)
     list_display = ("accepted_at", "loan", "offer", "state", "ended_on")
     list_filter = ("state",)
     list_select_related = ("loan__agreement", "offer")
@@ -226,10 +223,11 @@ def _check(request: HttpRequest, permission: str) -> None:
 
 def _case_for(request: HttpRequest, public_id: UUID) -> Case:
     """Return the case; nobody works on, or reads, the case of a loan of their own."""
-    case = find_case(public_id)
+    user = signed_in(request)
+    case = find_case(public_id, reader=user)
     if case is None:
         raise Http404
-    if case.loan.borrower_id == signed_in(request).pk:
+    if case.loan.borrower_id == user.pk:
         raise PermissionDenied
     return case
 
@@ -304,7 +302,7 @@ def _show(
         actor=worker.as_actor(),
         subject=shown.person,
         fields=FIELDS_READ,
-        purpose=gettext_noop("Working on a late payment"),
+        purpose=PURPOSE,
         at=at,
     )
     context = {

@@ -134,6 +134,8 @@ class QuizAttemptAdmin(ModelAdmin):
     list_filter = ("lesson", "language", "passed")
     list_select_related = ("lesson",)
     date_hierarchy = "at"
+    # Editors learn from what was answered, not from who answered.
+    exclude = ("user",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Attempts come from readers only."""

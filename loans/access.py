@@ -5,14 +5,22 @@ A foreign object and a missing one raise the same error, so that nobody learns w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 from django.utils.module_loading import import_string
 
+from accounts.access import sees_anybody
 from accounts.models import User
 from loans.models import Agreement, BankTransfer, Loan, LoanApplication
+
+DECIDE_PERMISSION = "loans.decide_referral"
+COLLECT_PERMISSION = "collections_app.work_case"
+Row = TypeVar("Row", bound=Model)
 
 
 class NotYoursError(Http404):
@@ -38,14 +46,70 @@ def may_open_loan(user: User, loan: Loan) -> bool:
 
     Who collects may do so while there is an open case about it; anybody else by a permission.
     """
-    if not user.is_staff:
-        return False
-    if user.has_perm("loans.open_any_loan"):
+    if sees_anybody(user):
         return True
-    if not user.has_perm("collections_app.work_case"):
+    if not user.is_staff or not user.has_perm(COLLECT_PERMISSION):
         return False
     # The cases stand above the loans, which do not import them.
     return bool(import_string(settings.OPEN_CASE_CHECK)(loan_id=loan.pk))
+
+
+def people_of_referrals() -> QuerySet[Any, Any]:
+    """Return the keys of the people whose application waits for a person's decision."""
+    return LoanApplication.objects.referred().values("borrower_id")
+
+
+def _of_work(user: User, *, borrower: str, loan: str) -> Q:
+    """Return what a row must fulfil; `borrower` and `loan` lead from it to these.
+
+    Who decides referrals sees these applicants with all their history; who collects, the loans
+    of cases and nothing else of their borrowers.
+    """
+    reached = Q(pk__in=())
+    if user.is_staff and user.has_perm(DECIDE_PERMISSION):
+        reached |= Q(**{f"{borrower}__in": people_of_referrals()})
+    if user.is_staff and user.has_perm(COLLECT_PERMISSION):
+        # The cases stand above the loans, which do not import them.
+        reached |= Q(**{f"{loan}__in": import_string(settings.LOANS_OF_CASES)()})
+    return reached & ~Q(**{borrower: user})
+
+
+@dataclass(frozen=True, slots=True)
+class AboutLoans:
+    """Narrows rows to those about loans in reach; `path` leads from a row to its loan."""
+
+    path: str = ""
+
+    def __call__(self, user: User, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Return the rows that `user` may see; `rows` itself when that is all of them."""
+        if sees_anybody(user):
+            return rows
+        start = f"{self.path}__" if self.path else ""
+        return rows.filter(_of_work(user, borrower=f"{start}borrower", loan=self.path or "pk"))
+
+
+@dataclass(frozen=True, slots=True)
+class AboutApplications:
+    """Narrows rows to those about applications in reach; `path` leads to the application."""
+
+    path: str = ""
+
+    def __call__(self, user: User, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Return the rows that `user` may see; `rows` itself when that is all of them."""
+        if sees_anybody(user):
+            return rows
+        start = f"{self.path}__" if self.path else ""
+        work = _of_work(user, borrower=f"{start}borrower", loan=f"{start}agreement__loan")
+        return rows.filter(work)
+
+
+def access_application_as_staff(user: User, public_id: UUID) -> LoanApplication:
+    """Return an application to staff whose work it is; the view records what they read."""
+    found = LoanApplication.objects.filter(public_id=public_id)
+    application = AboutApplications()(user, found).first()
+    if application is None:
+        raise NotYoursError
+    return application
 
 
 def access_loan_as_staff(user: User, public_id: UUID) -> Loan:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from accounts.access import AboutPeople
 from accounts.admin import RecordsReads
-from accounts.models import User
 from risk.engine.decision import Outcome
 from risk.engine.scorecard import Bin
 from risk.models import OUTCOME_LABELS, Assessment, PolicyVersion, ScorecardVersion
@@ -120,9 +120,11 @@ def _bin_text(each: Bin) -> str:
 
 
 @admin.register(Assessment)
-class AssessmentAdmin(RecordsReads):
+class AssessmentAdmin(RecordsReads, ReadOnlyModelAdmin):
     """A decision with its reasons, rules, points and sums."""
 
+    reach = AboutPeople("subject")
+    subject_path = "subject"
     read_purpose = gettext_noop("Looking at a decision")
     read_fields = ("work", "income and costs", "own history", "decision")
     list_display = (
@@ -169,10 +171,6 @@ class AssessmentAdmin(RecordsReads):
         "rules",
         "known_facts",
     )
-
-    def subject_of(self, obj: Assessment) -> User:
-        """Return whom the decision is about."""
-        return obj.subject
 
     @admin.display(description=_("applicant"))
     def applicant(self, assessment: Assessment) -> str:

@@ -32,6 +32,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
         """Return the cases that are being worked on."""
         return self.filter(state=CaseState.OPEN)
 
+    def of_the_team(self) -> CaseQuerySet:
+        """Return the cases that are open, and the ended ones that somebody has worked on."""
+        return self.filter(Q(state=CaseState.OPEN) | Q(assigned_to__isnull=False))
+
     def to_work(self) -> CaseQuerySet:
         """Return the open cases that still need somebody: late now, or waiting for a person.
 

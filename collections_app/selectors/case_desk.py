@@ -21,6 +21,7 @@ from collections_app.models import (
     HardshipRequest,
 )
 from collections_app.selectors.contact import calls_today, judge_call
+from loans.access import AboutLoans
 from loans.engine.state import LoanState
 from loans.selectors.explanations import WhyLine, why
 from loans.selectors.servicing import loan_state
@@ -86,17 +87,14 @@ class CaseDesk:
         return self.permits[0].allowed
 
 
-def find_case(public_id: UUID) -> Case | None:
-    """Return the case with its loan and borrower, or None."""
-    return (
-        Case.objects.select_related(
-            "loan__agreement__application__product_version__product",
-            "loan__borrower__profile",
-            "assigned_to",
-        )
-        .filter(public_id=public_id)
-        .first()
+def find_case(public_id: UUID, *, reader: User) -> Case | None:
+    """Return the case with its loan and borrower; None when there is none in the reader's reach."""
+    found = Case.objects.filter(public_id=public_id).select_related(
+        "loan__agreement__application__product_version__product",
+        "loan__borrower__profile",
+        "assigned_to",
     )
+    return AboutLoans("loan")(reader, found).first()
 
 
 def case_desk(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -20,6 +20,13 @@ from unfold.decorators import display
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.services.consents import record_access
+from loans.access import (
+    DECIDE_PERMISSION,
+    AboutApplications,
+    NotYoursError,
+    access_application_as_staff,
+)
+from loans.admin.records import ApplicationRecord
 from loans.engine.lifecycle import ApplicationState
 from loans.forms.referral import RulingForm
 from loans.models import Agreement, ApplicationStatusChange, CostSheet, LoanApplication
@@ -27,7 +34,6 @@ from loans.selectors.applications import referral_queue
 from loans.selectors.business_day import business_date
 from loans.selectors.referrals import ReferralCase, referral_case
 from loans.services.underwriting import (
-    DECIDE_PERMISSION,
     AlreadyDecidedError,
     UnableToDecideError,
     claim_next_referral,
@@ -35,7 +41,7 @@ from loans.services.underwriting import (
     decide_referral,
 )
 from zhixin.shared import clock
-from zhixin.shared.admin import ReadOnlyModelAdmin, ReadOnlyTabularInline, actor_column
+from zhixin.shared.admin import ReadOnlyTabularInline, actor_column
 from zhixin.shared.errors import DomainError
 from zhixin.shared.permissions import staff_required
 
@@ -55,9 +61,11 @@ class StatusChangeInline(ReadOnlyTabularInline):
 
 
 @admin.register(LoanApplication)
-class LoanApplicationAdmin(ReadOnlyModelAdmin):
+class LoanApplicationAdmin(ApplicationRecord):
     """Applications, read-only; the queue hangs beside the list."""
 
+    reach = AboutApplications()
+    subject_path = "borrower"
     list_display = ("borrower", "product_version", "amount", "state_badge", "submitted_at")
     list_filter = ("state", "product_version__product")
     list_select_related = ("borrower", "product_version__product")
@@ -98,7 +106,7 @@ class LoanApplicationAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(Agreement)
-class AgreementAdmin(ReadOnlyModelAdmin):
+class AgreementAdmin(ApplicationRecord):
     """Signed agreements with their hashes; the bytes stay with the borrower."""
 
     list_display = ("number", "signed_by", "signed_at", "language")
@@ -108,7 +116,7 @@ class AgreementAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(CostSheet)
-class CostSheetAdmin(ReadOnlyModelAdmin):
+class CostSheetAdmin(ApplicationRecord):
     """What was shown before signing: terms and figures with their fingerprint."""
 
     list_display = ("shown_at", "application", "language", "sha256")
@@ -134,9 +142,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": _("Waiting for a person"),
-        "applications": [
-            application for application in referral_queue() if application.borrower_id != user.pk
-        ],
+        "applications": AboutApplications()(user, referral_queue()).exclude(borrower=user),
         "person": user,
         "may_decide": user.has_perm(DECIDE_PERMISSION),
     }
@@ -154,11 +160,13 @@ def next_case(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def case(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show one case on one screen; take the decision and go on to the next case."""
-    if request.method == "POST" and not signed_in(request).has_perm(DECIDE_PERMISSION):
+    user = signed_in(request)
+    if request.method == "POST" and not user.has_perm(DECIDE_PERMISSION):
         raise PermissionDenied
-    application = LoanApplication.objects.filter(public_id=public_id).first()
-    if application is None:
-        raise Http404
+    try:
+        application = access_application_as_staff(user, public_id)
+    except NotYoursError:
+        return _nothing_waits(request)
     form = RulingForm(request.POST or None, requested=application.amount)
     if form.is_valid():
         try:
@@ -182,6 +190,14 @@ def _decide(request: HttpRequest, application: LoanApplication, form: RulingForm
         at=clock.now(),
     )
     messages.success(request, _("Decided: %(state)s.") % {"state": decided.get_state_display()})
+
+
+def _nothing_waits(request: HttpRequest) -> HttpResponse:
+    """Lead who decides back to work: decided meanwhile, foreign and missing answer alike."""
+    if not signed_in(request).has_perm(DECIDE_PERMISSION):
+        raise NotYoursError
+    messages.warning(request, _("This application does not wait for you any more."))
+    return redirect("admin:loans_referrals")
 
 
 def _go_to_next(request: HttpRequest) -> HttpResponse:

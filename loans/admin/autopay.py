@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from loans.admin.records import LoanRecord
 from loans.models import AutopayDebit, AutopayEnd, AutopayMandate, AutopayNotice
 from zhixin.shared.admin import (
-    ReadOnlyModelAdmin,
     ReadOnlyTabularInline,
     actor_column,
     money_column,
@@ -65,7 +65,7 @@ class AutopayDebitInline(ReadOnlyTabularInline):
 
 
 @admin.register(AutopayMandate)
-class AutopayMandateAdmin(ReadOnlyModelAdmin):
+class AutopayMandateAdmin(LoanRecord):
     """Who has turned autopay on, and how it went."""
 
     list_display = ("loan", "borrower_name", "card_last_four", "granted_on", "shown_state")

@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
+from loans.access import AboutLoans
 from loans.adapters import rail
 from loans.adapters.bank import BankClient, BankState, UnableToReuseReferenceError
+from loans.admin.records import LoanRecord
 from loans.engine.bank_bill import ACCOUNT_COLUMNS, TRADE_COLUMNS
 from loans.models import BankBill, BankDifference
 from loans.models.reconciliation import DIFFERENCE_PERMISSION, SETTLING_STEPS, DifferenceStepKind
@@ -72,9 +74,11 @@ class BankBillAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(BankDifference)
-class BankDifferenceAdmin(ReadOnlyModelAdmin):
+class BankDifferenceAdmin(LoanRecord):
     """Every difference there ever was, settled or not."""
 
+    reach = AboutLoans("transfer__loan")
+    subject_path = "transfer__loan__borrower"
     list_display = ("on_date", "kind", "shown_bank_amount", "shown_our_amount", "reference")
     list_filter = ("kind", "on_date")
     search_fields = ("reference", "bank_reference")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from loans.access import AboutLoans
+from loans.admin.records import LoanRecord
 from loans.models import (
     BooksDifference,
     CorrectionDecision,
     ProposedCorrection,
     ReceivedMoney,
 )
-from zhixin.shared.admin import ReadOnlyModelAdmin, actor_column
+from zhixin.shared.admin import actor_column
 
 
 @admin.register(BooksDifference)
-class BooksDifferenceAdmin(ReadOnlyModelAdmin):
+class BooksDifferenceAdmin(LoanRecord):
     """Every difference that was found, the newest first."""
 
     list_display = ("business_date", "loan", "check_name", "item", "held", "expected", "found_at")
@@ -29,9 +31,11 @@ class BooksDifferenceAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(ReceivedMoney)
-class ReceivedMoneyAdmin(ReadOnlyModelAdmin):
+class ReceivedMoneyAdmin(LoanRecord):
     """Which payments outside the rail are booked, by their references."""
 
+    reach = AboutLoans("event__loan")
+    subject_path = "event__loan__borrower"
     list_display = ("reference", "channel", "event", "use")
     list_filter = ("channel",)
     list_select_related = ("event",)
@@ -40,7 +44,7 @@ class ReceivedMoneyAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(ProposedCorrection)
-class ProposedCorrectionAdmin(ReadOnlyModelAdmin):
+class ProposedCorrectionAdmin(LoanRecord):
     """What one person proposed, the newest first."""
 
     list_display = ("proposed_at", "loan", "kind", "reason", "proposed_by")
@@ -51,9 +55,11 @@ class ProposedCorrectionAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(CorrectionDecision)
-class CorrectionDecisionAdmin(ReadOnlyModelAdmin):
+class CorrectionDecisionAdmin(LoanRecord):
     """What a second person said."""
 
+    reach = AboutLoans("proposal__loan")
+    subject_path = "proposal__loan__borrower"
     list_display = ("decided_at", "proposal", "is_approved", "proposed_by", "decided_by")
     list_filter = ("is_approved",)
     list_select_related = ("proposal", "proposed_by", "decided_by")

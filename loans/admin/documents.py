@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import display
 
+from loans.admin.records import LoanRecord
 from loans.engine.lifecycle import LoanStatus
 from loans.models import Loan, SettlementCertificate
 from loans.selectors.documents.certificate import certificate_of, holds
-from zhixin.shared.admin import ReadOnlyModelAdmin, actor_column
+from zhixin.shared.admin import actor_column
 
 
 @display(description=gettext_lazy("documents"))
@@ -36,7 +37,7 @@ def documents(loan: Loan) -> SafeString:
 
 
 @admin.register(SettlementCertificate)
-class SettlementCertificateAdmin(ReadOnlyModelAdmin):
+class SettlementCertificateAdmin(LoanRecord):
     """Certificates of loans that were paid off; the code stays with the borrower."""
 
     list_display = ("number", "loan", "business_date", "shown_actor", "issued_at")

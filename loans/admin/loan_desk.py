@@ -441,8 +441,10 @@ def _case_for(request: HttpRequest, public_id: UUID) -> DeskCase:
     if loan is None:
         raise Http404
     user = signed_in(request)
-    if loan.borrower_id == user.pk or not may_open_loan(user, loan):
+    if loan.borrower_id == user.pk:
         raise PermissionDenied
+    if not may_open_loan(user, loan):
+        raise Http404
     today = business_date()
     state = loan_state(loan, as_of=max(today, loan.projected_as_of or today))
     return DeskCase(loan=loan, state=state, history=history_of(loan))

@@ -11,12 +11,15 @@ from django.http import HttpRequest
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from unfold.decorators import display
 
-from accounts.access import signed_in
-from loans.access import may_open_loan
+from accounts.access import AboutPeople, signed_in
+from accounts.admin import RecordsReads
+from loans.access import AboutLoans, may_open_loan
 from loans.admin import loan_desk
 from loans.admin.documents import documents
+from loans.admin.records import LoanRecord
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import (
     BankNotice,
@@ -150,9 +153,11 @@ class LoanStatusChangeInline(ReadOnlyTabularInline):
 
 
 @admin.register(Loan)
-class LoanAdmin(ReadOnlyModelAdmin):
+class LoanAdmin(LoanRecord):
     """A loan with schedule, events and postings."""
 
+    reach = AboutLoans()
+    subject_path = "borrower"
     list_display = (
         "number",
         "borrower_name",
@@ -167,7 +172,6 @@ class LoanAdmin(ReadOnlyModelAdmin):
     list_filter = ("status", "bucket", "classification")
     search_fields = ("agreement__number", "public_id")
     ordering = ("-days_past_due", "next_due_date", "pk")
-    list_select_related = ("agreement", "borrower__profile")
     fieldsets = (
         (
             None,
@@ -222,6 +226,11 @@ class LoanAdmin(ReadOnlyModelAdmin):
         "desk",
     )
     inlines = (InstallmentInline, LoanEventInline, PostingOfLoanInline, LoanStatusChangeInline)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Loan]:
+        """Return the loans with what list and page name."""
+        loans: QuerySet[Loan] = super().get_queryset(request)
+        return loans.select_related("agreement", "borrower__profile")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the desk's pages to those of the list."""
@@ -286,7 +295,7 @@ class PostingInline(ReadOnlyTabularInline):
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnlyModelAdmin):
+class JournalEntryAdmin(LoanRecord):
     """The journal."""
 
     list_display = ("id", "business_date", "loan", "reason", "amount", "shown_actor", "recorded_at")
@@ -324,7 +333,7 @@ class BankNoticeInline(ReadOnlyTabularInline):
 
 
 @admin.register(BankTransfer)
-class BankTransferAdmin(ReadOnlyModelAdmin):
+class BankTransferAdmin(LoanRecord):
     """Money over the bank; the account is shown by its last four digits."""
 
     list_display = (
@@ -363,9 +372,11 @@ class BankTransferAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(BankNotice)
-class BankNoticeAdmin(ReadOnlyModelAdmin):
+class BankNoticeAdmin(LoanRecord):
     """Every word of the bank, as it arrived."""
 
+    reach = AboutLoans("transfer__loan")
+    subject_path = "transfer__loan__borrower"
     list_display = ("received_at", "verdict", "transfer")
     list_filter = ("verdict",)
     list_select_related = ("transfer",)
@@ -381,7 +392,7 @@ class BankNoticeAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(LoanEvent)
-class LoanEventAdmin(ReadOnlyModelAdmin):
+class LoanEventAdmin(LoanRecord):
     """Every fact of every loan, newest first."""
 
     list_display = (
@@ -403,9 +414,13 @@ class LoanEventAdmin(ReadOnlyModelAdmin):
 
 
 @admin.register(MoneyCommand)
-class MoneyCommandAdmin(ReadOnlyModelAdmin):
+class MoneyCommandAdmin(RecordsReads, ReadOnlyModelAdmin):
     """Which orders of money came with which key."""
 
+    reach = AboutPeople("owner")
+    subject_path = "owner"
+    read_purpose = gettext_noop("Looking at an order of money")
+    read_fields = ("full_name",)
     list_display = ("recorded_at", "kind", "owner_name", "key")
     list_filter = ("kind",)
     list_select_related = ("owner__profile",)

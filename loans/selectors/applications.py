@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -122,12 +122,10 @@ def application_by_key(user: User, request_key: str) -> LoanApplication | None:
     return LoanApplication.objects.filter(borrower=user, request_key=request_key).first()
 
 
-def referral_queue() -> list[LoanApplication]:
+def referral_queue() -> QuerySet[LoanApplication]:
     """Return the applications that wait for a person, oldest first, with what a list shows."""
-    return list(
-        LoanApplication.objects.referred().select_related(
-            "borrower", "product_version__product", "claimed_by", "assessment"
-        )
+    return LoanApplication.objects.referred().select_related(
+        "borrower", "product_version__product", "claimed_by", "assessment"
     )
 
 

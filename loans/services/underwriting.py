@@ -11,6 +11,7 @@ from django.db.models import Case, Q, When
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from loans.access import DECIDE_PERMISSION
 from loans.engine.annualized_cost import cost_of
 from loans.engine.lifecycle import ApplicationEvent, ApplicationState
 from loans.models import LoanApplication
@@ -20,7 +21,6 @@ from loans.services.applications import advance_application, tell_borrower
 from zhixin.shared.errors import DomainError
 from zhixin.shared.money import Money
 
-DECIDE_PERMISSION = "loans.decide_referral"
 # A case that somebody opened and left is free again after this time.
 CLAIM_LAPSES_AFTER = datetime.timedelta(minutes=15)
 

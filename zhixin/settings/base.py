@@ -174,6 +174,15 @@ NIGHT_STEPS = [
 
 # Tells loans, which stand below the cases, whether there is an open case about one of them.
 OPEN_CASE_CHECK = "collections_app.selectors.cases.has_open_case"
+# The loans that the team of collections works on, or has worked on.
+LOANS_OF_CASES = "collections_app.selectors.cases.loans_of_cases"
+# Whose data staff see: anybody's by this permission; else, by what they work on, the people of
+# that work (each function returns their keys). The accounts stand below those who know.
+ANYBODY_PERMISSION = "loans.open_any_loan"
+PEOPLE_OF_WORK = {
+    "loans.decide_referral": "loans.access.people_of_referrals",
+    "collections_app.work_case": "collections_app.selectors.cases.people_of_cases",
+}
 
 # Autopay (docs/autopay.md): days at least from a notice to its debit, days before the debit on
 # which it is written, and days from a failure for lack of money to the one retry.

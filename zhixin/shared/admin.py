@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
+from django.contrib.admin.options import BaseModelAdmin
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from unfold.admin import ModelAdmin, TabularInline
@@ -46,6 +47,10 @@ def actor_column(name: str, description: Promise) -> Callable[[Any, Model], str]
     return column
 
 
+# What marks a row as found for a reader.
+_FOUND_FOR = "found_for_user_id"
+
+
 @cache
 def _plain_column(model: type[Model], name: str) -> Callable[[Model], str]:
     """Return a column that names the row behind a foreign key without leading to it."""
@@ -60,30 +65,36 @@ def _plain_column(model: type[Model], name: str) -> Callable[[Model], str]:
     return column
 
 
-class ReadOnlyModelAdmin(ModelAdmin):
-    """Rows that staff with the view permission read; nobody adds, changes or deletes them here.
+class Reach(Protocol):
+    """Which rows of a table a reader's work needs."""
 
-    A foreign key leads to its row only for a reader who may open that.
-    """
+    def __call__(self, user: Any, rows: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ANN401 - Any user.
+        """Return the rows that `user` may see; `rows` itself when that is all of them."""
+
+
+class FollowableLinks(BaseModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
+    """A foreign key leads to its row only for a reader who may open that."""
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
         """Return the groups of fields, without links that this reader may not follow."""
         return [
-            (title, {**options, "fields": self._followable(request, options["fields"])})
+            (title, {**options, "fields": self._followable(request, options["fields"], obj)})
             for title, options in super().get_fieldsets(request, obj)
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
         """Return the fields that are shown as text, the same ones."""
-        return self._followable(request, super().get_readonly_fields(request, obj))
+        names = super().get_readonly_fields(request, obj)
+        return self._followable(request, names, obj)
 
-    def _followable(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
+    def _followable(self, request: HttpRequest, names: Iterable[Any], obj: Any) -> list[Any]:  # noqa: ANN401
+        model: type[Model] = self.model
         return [
-            _plain_column(self.model, name) if self._leads_nowhere(request, name) else name
+            _plain_column(model, name) if self._leads_nowhere(request, name, obj) else name
             for name in names
         ]
 
-    def _leads_nowhere(self, request: HttpRequest, name: object) -> bool:
+    def _leads_nowhere(self, request: HttpRequest, name: object, obj: Any) -> bool:  # noqa: ANN401
         if not isinstance(name, str) or hasattr(self, name):
             return False
         try:
@@ -93,7 +104,44 @@ class ReadOnlyModelAdmin(ModelAdmin):
         related: Any = field.related_model
         if related is None or not self.admin_site.is_registered(related):
             return False
-        return not self.admin_site.get_model_admin(related).has_view_permission(request)
+        row = getattr(obj, name, None) if isinstance(obj, self.model) else None
+        table = self.admin_site.get_model_admin(related)
+        return not table.has_view_permission(request, row if isinstance(row, Model) else None)
+
+
+class ReadOnlyModelAdmin(FollowableLinks, ModelAdmin):
+    """Rows that staff with the view permission read; nobody adds, changes or deletes them here.
+
+    A reader sees the rows that `reach` gives them, in lists, searches and by address. Any other
+    row is not there, as one that is missing.
+    """
+
+    # None: the rows are about nobody, and all are shown.
+    reach: Reach | None = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the reader's work needs."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if self.reach is None else self.reach(request.user, rows)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:  # noqa: ANN401
+        """Return the row, marked as found for the reader: it is not looked for again."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            vars(row)[_FOUND_FOR] = request.user.pk
+        return row
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+        """Return whether the reader may see the table, and the row when one is named."""
+        if not super().has_view_permission(request, obj):
+            return False
+        if obj is None or self.reach is None or vars(obj).get(_FOUND_FOR) == request.user.pk:
+            return True
+        rows = self.model._default_manager.all()  # noqa: SLF001 - Django's documented API.
+        seen = self.reach(request.user, rows)
+        return seen is rows or seen.filter(pk=obj.pk).exists()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: rows come about by services."""
@@ -108,13 +156,19 @@ class ReadOnlyModelAdmin(ModelAdmin):
         return False
 
 
-class ReadOnlyTabularInline(TabularInline):
+class ReadOnlyTabularInline(FollowableLinks, TabularInline):
     """Rows that belong to the page's object, to be read."""
 
     extra = 0
     max_num = 0
     can_delete = False
     show_change_link = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+        """Return the fields that are shown as text; a link that leads nowhere is one of them."""
+        names = super().get_readonly_fields(request, obj)
+        shown = self._followable(request, self.fields or (), obj)
+        return [*names, *(name for name in shown if callable(name) and name not in names)]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         """Return False: rows come about by services."""

@@ -44,18 +44,37 @@ _CORRECTIONS = frozenset(
     }
 )
 
+# What an application leads to; of the books and the bank a decision needs nothing.
+_APPLICATIONS_AND_LOANS = frozenset(
+    f"loans.view_{model}"
+    for model in (
+        "product",
+        "productversion",
+        "merchant",
+        "loanapplication",
+        "applicationstatuschange",
+        "costsheet",
+        "costsheetconfirmation",
+        "agreement",
+        "loan",
+        "installment",
+        "loanevent",
+        "loanstatuschange",
+    )
+)
+
 # Permissions by role; "app.*:view" stands for the view permission of every model of the app.
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.UNDERWRITER: frozenset(
         {
             "loans.decide_referral",
-            "loans.*:view",
             "risk.*:view",
             "accounts.view_borrowerprofile",
             "accounts.view_incomeproof",
             "accounts.verify_incomeproof",
         }
-    ),
+    )
+    | _APPLICATIONS_AND_LOANS,
     Role.COLLECTOR: frozenset(
         {
             "collections_app.work_case",

@@ -270,9 +270,12 @@ def test_a_proof_is_read_by_owner_and_permitted_staff_only() -> None:
     colleague = make_person(is_staff=True)
     underwriter = make_person(is_staff=True)
     grant(underwriter, "accounts.view_incomeproof")
+    grant(underwriter, "accounts.verify_incomeproof")
+    reader = make_person(is_staff=True)
+    grant(reader, "accounts.view_incomeproof")
     missing = url.replace(str(proof.public_id), "00000000-0000-4000-8000-000000000000")
     statuses = {}
-    for person in (stranger, colleague, underwriter, proof.user):
+    for person in (stranger, colleague, reader, underwriter, proof.user):
         client = Client()
         client.force_login(person)
         answer = client.get(url)
@@ -284,6 +287,7 @@ def test_a_proof_is_read_by_owner_and_permitted_staff_only() -> None:
     assert statuses == {
         stranger.pk: 404,
         colleague.pk: 404,
+        reader.pk: 404,
         underwriter.pk: 200,
         proof.user.pk: 200,
     }

@@ -325,7 +325,7 @@ def test_the_desk_shows_the_borrowers_own_clock() -> None:
 
 def test_an_auditor_sees_everything_and_changes_nothing() -> None:
     case = _open_case()
-    auditor = make_staff("collections_app.view_case")
+    auditor = make_staff("collections_app.view_case", "loans.open_any_loan")
     client = signed_in(auditor)
     page = client.get(desk_url(case))
     assert page.status_code == 200
@@ -347,7 +347,7 @@ def test_a_collector_does_not_open_a_case_of_their_own() -> None:
     worker = make_collector()
     own = late_loan(borrower=worker)
     case = Case.objects.get(loan=own)
-    assert signed_in(worker).get(desk_url(case)).status_code == 403
+    assert signed_in(worker).get(desk_url(case)).status_code == 404
     assert next_case(worker=worker, business_date=FIRST_LATE) is None
 
 

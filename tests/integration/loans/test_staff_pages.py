@@ -146,7 +146,7 @@ def test_no_link_of_a_page_of_staff_answers_403(role: Role) -> None:
     refused = {}
     for url in pages_with_links(borrower):
         page = client.get(url)
-        if page.status_code == 403:
+        if page.status_code in (302, 403):  # No row of this reader's work, or no such table.
             continue
         assert page.status_code == 200, url
         for link in set(re.findall(r'href="(/(?:admin|me)/[^"?#]+)"', page.text)):

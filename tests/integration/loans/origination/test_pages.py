@@ -484,9 +484,13 @@ def test_a_case_decided_meanwhile_says_so(underwriter: User) -> None:
     approve(application, make_underwriter())
     client = signed_in_client(underwriter)
     url = reverse("admin:loans_referral", args=[application.public_id])
-    assert "does not wait any more" in client.get(url).content.decode()
     ruling = {"verdict": "decline", "reason": "DEBTS_TOO_HIGH", "note": "x"}
-    assert client.post(url, ruling).url == reverse("admin:loans_referrals")
+    missing = reverse("admin:loans_referral", args=[uuid.uuid4()])
+    for gone in (url, missing):
+        assert client.post(gone, ruling).url == reverse("admin:loans_referrals")
+        answer = client.get(gone, follow=True)
+        assert answer.redirect_chain == [(reverse("admin:loans_referrals"), 302)]
+        assert "does not wait for you any more" in answer.content.decode()
     application.refresh_from_db()
     assert application.state == ApplicationState.APPROVED
 
