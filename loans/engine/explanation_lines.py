@@ -258,9 +258,8 @@ def overdue(state: LoanState, name: str) -> Lines:
 
 
 def next_due(state: LoanState) -> Lines:
-    """Return what the next installment asks."""
-    number = state.next_due.number if state.next_due is not None else 0
-    return billed(state, "total", (row for row in state.installments if row.number == number))
+    """Return what has to be paid by the day of the next installment, beside what is late."""
+    return billed(state, "total", state.next_due_rows)
 
 
 def unbilled(state: LoanState, name: str) -> Lines:

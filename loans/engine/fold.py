@@ -24,6 +24,8 @@ class Fold:
     interest counts on. `without_effect` are events that found nothing to change; `plan_undone` says
     that a plan, whose installments other events may name, was reversed. `payout_undone_on` is the
     day of the first payout that was reversed: from it on, money may come while nothing is paid out.
+    `out_of_turn` says that open rows may not be paid in the order of their last days: one was moved
+    or disputed, or owes nothing but penalty.
     """
 
     def __init__(self, terms: LoanTerms) -> None:
@@ -36,6 +38,7 @@ class Fold:
         self.rows: list[Row] = []
         self.queue: deque[Row] = deque()
         self.open: list[Row] = []
+        self.out_of_turn = False
         self.unbilled = 0
         self.credit: list[tuple[str, dt.date, int]] = []
         self.credit_total = 0
@@ -118,15 +121,38 @@ class Fold:
         self.without_effect.append(self.event_id)
 
     def open_row(self, row: Row) -> None:
-        """Ask for what the row holds; money held pays it first."""
-        row.billed = row.is_open = True
+        """Ask for what the row holds; money held pays it, and what waited for it, at once."""
+        row.billed = True
+        row.is_open = any(row.owed())
         self.open.append(row)
-        self.sort_open()
-        self._use_credit(row)
+        if len(self.open) > 1:
+            self.sort_open()
+        if self.credit:
+            self.use_credit()
+        if not row.is_open:
+            if row in self.open:
+                self.open.remove(row)
+            if row.paid_on is None and any(row.due()):
+                row.paid_on = row.due_date
+        if not self.projecting:
+            self.note_closing(self.cursor)
 
     def sort_open(self) -> None:
         """Put first what has to be paid first: the last day in time decides, then the number."""
         self.open.sort(key=lambda row: (row.payable_through, row.number))
+
+    def rows_in_turn(self, day: dt.date) -> list[Row]:
+        """Return the open rows that money of `day` pays, in their order.
+
+        First those that are payable by `day`, of these last what can be no later than it is: rows
+        in dispute, then those that owe only penalty. A row waits, and is left out, while one that
+        is not billed yet has to be paid before it.
+        """
+        if not self.out_of_turn:
+            return self.open
+        first = min((row.payable_through for row in self.queue), default=dt.date.max)
+        rows = [row for row in self.open if row.payable_through <= first]
+        return sorted(rows, key=lambda row: (row.payable_through > day, row.rank()))
 
     def owes_later(self) -> bool:
         """Return whether anything is left that is not billed yet."""
@@ -139,14 +165,19 @@ class Fold:
 
     # -- money held and placed -----------------------------------------------------------------
 
-    def pay_open(self, event_id: str, amount: int, day: dt.date) -> int:
-        """Pay what is due, in the order in force on `day`; return what is left."""
+    def pay_open(
+        self, event_id: str, amount: int, day: dt.date, *, waiting_too: bool = False
+    ) -> int:
+        """Pay what is due and does not wait, in the order in force on `day`; return what is left.
+
+        With `waiting_too` also what waits.
+        """
         if not self.open:
             return amount
         order, across = self._order_on(day)
-        passes = [order] if across is Across.INSTALLMENT else [(bucket,) for bucket in order]
-        for buckets in passes:
-            for row in self.open:
+        rows = self.open if waiting_too else self.rows_in_turn(day)
+        for group, buckets in _passes(rows, order, across, day):
+            for row in group:
                 if not amount:
                     break
                 amount = self._pay_row(row, event_id, amount, day, buckets)
@@ -193,6 +224,8 @@ class Fold:
             if was_unpaid:
                 row.settled_late = row.lateness(day)
             row.is_open = bool(owed[PENALTY])
+            if row.is_open:
+                self.out_of_turn = True
         self.count_recovered(whole - amount)
         return amount
 
@@ -241,18 +274,14 @@ class Fold:
             if held > taken:
                 self.credit.insert(0, (event_id, day, held - taken))
 
-    def _use_credit(self, row: Row) -> None:
-        row.is_open = any(row.owed())
-        while self.credit and row.is_open:
-            event_id, day, held = self.credit[0]
-            rest = self._pay_row(row, event_id, held, day, self.plan.allocation)
-            self.take_credit(held - rest)
-        if not row.is_open:
-            self.open.remove(row)
-            if row.paid_on is None and any(row.due()):
-                row.paid_on = row.due_date
-        if not self.projecting:
-            self.note_closing(self.cursor)
+    def use_credit(self) -> None:
+        """Pay what does not wait with money held."""
+        for row in self.rows_in_turn(self.cursor):
+            while self.credit and row.is_open:
+                event_id, day, held = self.credit[0]
+                rest = self._pay_row(row, event_id, held, day, self.plan.allocation)
+                self.take_credit(held - rest)
+        self.open = [row for row in self.open if row.is_open]
 
     def count_waived(self, bucket: int, amount: int, *, number: int | None) -> None:
         """Add to what was forgiven of installment `number`, or of what a plan takes over (None).
@@ -270,3 +299,14 @@ class Fold:
         """Note the first day on which nothing is left to pay."""
         closed = not self.open and not self.owes_later()
         self.closed_on = (self.closed_on or day) if closed else None
+
+
+def _passes(
+    rows: list[Row], order: AllocationOrder, across: Across, day: dt.date
+) -> list[tuple[list[Row], AllocationOrder]]:
+    """Return which buckets of which rows come one after another; what is payable by `day` first."""
+    if across is Across.INSTALLMENT:
+        return [(rows, order)]
+    now = [row for row in rows if row.payable_through <= day]
+    later = [row for row in rows if row.payable_through > day]
+    return [(group, (bucket,)) for group in (now, later) if group for bucket in order]

@@ -211,6 +211,12 @@ class Row:
         covered = self.covered
         return self.principal + self.interest + self.fees != covered[0] + covered[1] + covered[2]
 
+    def rank(self) -> int:
+        """Return 0 for a row that can become late or later, 1 in dispute, 2 for penalty alone."""
+        if not self.owes_more_than_penalty():
+            return 2
+        return int(self.fenced_since is not None)
+
     def principal_owed(self) -> int:
         """Return the principal still to pay."""
         return self.principal - self.covered[0]

@@ -29,7 +29,7 @@ def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
         fold.note_nothing_done()
         return
     row.payable_through = payable_through
-    fold.sort_open()
+    _take_another_turn(fold)
 
 
 def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
@@ -39,6 +39,7 @@ def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
         fold.note_nothing_done()
         return
     fold.disputes[event_id] = row
+    fold.out_of_turn = True
     row.fenced_since = row.fenced_since or day
 
 
@@ -56,4 +57,12 @@ def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
     uncounted = day - max(row.fenced_since, row.payable_through)
     row.payable_through += max(uncounted, dt.timedelta(0))
     row.fenced_since = None
+    _take_another_turn(fold)
+
+
+def _take_another_turn(fold: Fold) -> None:
+    """Put the open rows in their order anew; money held pays a row that waits no more."""
+    fold.out_of_turn = True
     fold.sort_open()
+    if fold.credit:
+        fold.use_credit()

@@ -140,8 +140,12 @@ def close_running(fold: Fold, day: dt.date) -> None:
 
 
 def rest_to_close(fold: Fold) -> int:
-    """Return what closes all that is not billed yet, money held taken off."""
+    """Return what closes what waits and all that is not billed yet, money held taken off.
+
+    No other row is open.
+    """
     if not fold.queue:
         return 0
+    waiting = sum(sum(row.owed()) for row in fold.open)
     carried = sum(row.carried_interest + row.carried_fees + row.kept_penalty for row in fold.queue)
-    return fold.unbilled + fold.queue[0].accrued() + carried - fold.credit_total
+    return waiting + fold.unbilled + fold.queue[0].accrued() + carried - fold.credit_total

@@ -30,9 +30,12 @@ def repay(
 def place(
     fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect | None
 ) -> None:
-    """Place money that is counted as received: what is due first, then by the choice."""
+    """Place money that is counted as received: what is due first, then by the choice.
+
+    What is left over then finds only rows open that wait for one that is not billed yet.
+    """
     rest = fold.pay_open(event_id, amount, day)
-    if fold.queue and not fold.open:
+    if fold.queue and (rest or not fold.open):
         if rest >= rest_to_close(fold):
             fold.repaid_early = True
             close_running(fold, day)
@@ -45,9 +48,12 @@ def place(
 
 
 def _prepay(fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect) -> int:
-    """Repay principal before it is due; return what must be held as credit instead."""
+    """Repay what waits, then principal before it is due; return what must be held as credit."""
     if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
         return amount
+    amount = fold.pay_open(event_id, amount, day, waiting_too=True)
+    if not amount:
+        return 0
     part = min(amount, fold.unbilled)
     fold.repay_principal_early(event_id, part)
     if effect is PrepaymentEffect.LOWER_INSTALLMENT and fold.unbilled:
@@ -140,8 +146,11 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
                 row.principal_event = fold.event_id
             if part and not row.owes_more_than_penalty():
                 row.settled_late = late
+                fold.out_of_turn = True
             fold.count_waived(bucket, part, number=row.number)
     if not found:
         fold.note_nothing_done()
     fold.prune()
+    if fold.credit and fold.queue and rest_to_close(fold) <= 0:
+        close_running(fold, day)
     fold.note_closing(day)

@@ -7,7 +7,7 @@ dataclass.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -230,7 +230,11 @@ class RefundedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextDue:
-    """The next installment that asks for money; `date` is the last day on which it is in time."""
+    """The next installment that asks for money; `date` is the last day on which it is in time.
+
+    `amount` is all that has to be paid by then beside what is late now: also another installment
+    of that day, one in dispute, and penalty that is left of an earlier one.
+    """
 
     number: int
     date: dt.date
@@ -287,9 +291,9 @@ class LoanState:
         payoff_amount: its sum; paying it closes the loan.
         due_now: billed and unpaid, also what may be paid on a later day (a rest day, a moved due
             date). overdue: the part that is late.
-        next_due: the unpaid installment whose last day in time comes next, on its own; None when
-            none is to come, and when all is called. called: whether the loan is charged off and no
-            plan has spread it since, so that everything is due.
+        next_due: the unpaid installment whose last day in time comes next, with all that has to
+            be paid by then beside what is late; None when none is to come, and when all is called.
+        called: whether the loan is charged off and no plan has spread it since, so that all is due.
         days_past_due: of the oldest installment that is late by principal, interest or fees.
         overdue_since: the day from which those days count, the last on which paying was in time.
         most_days_past_due: the most ever reached, whatever happened since.
@@ -360,6 +364,31 @@ class LoanState:
         return Money(sum(row.outstanding.total.cents for row in self.payable_rows))
 
     @property
+    def next_due_rows(self) -> tuple[InstallmentState, ...]:
+        """Return the rows that `next_due` asks for: those of its day, and open ones not late."""
+        if self.next_due is None:
+            return ()
+        return rows_asked_by(self.installments, self.next_due.date)
+
+    @property
+    def waiting_rows(self) -> tuple[InstallmentState, ...]:
+        """Return the billed rows that can be paid after one that is not billed yet."""
+        to_come = [row.payable_through for row in self.installments if not row.billed]
+        first = min(to_come, default=dt.date.max)
+        return tuple(
+            row
+            for row in self.installments
+            if row.billed and row.outstanding.total and row.payable_through > first
+        )
+
+    @property
+    def due_before_choice(self) -> Money:
+        """Return what money pays before the borrower's choice counts: `due_now` but what waits."""
+        return self.due_now.total - Money(
+            sum(row.outstanding.total.cents for row in self.waiting_rows)
+        )
+
+    @property
     def running(self) -> InstallmentState | None:
         """Return the installment whose interest accrues now."""
         return next((row for row in self.installments if not row.billed), None)
@@ -369,3 +398,16 @@ class LoanState:
         from loans.engine.explanation import explain  # noqa: PLC0415 - it needs this module.
 
         return explain(self, key)
+
+
+def rows_asked_by(
+    installments: Iterable[InstallmentState], day: dt.date
+) -> tuple[InstallmentState, ...]:
+    """Return the rows that have to be paid by `day`, the next last day in time, but late ones."""
+    return tuple(
+        row
+        for row in installments
+        if row.payable_through <= day
+        and any(row.outstanding)
+        and not (row.billed and row.days_late_now)
+    )

@@ -29,6 +29,7 @@ from loans.engine.state import (
     Span,
     StateTotals,
     WaivedPart,
+    rows_asked_by,
 )
 from zhixin.shared.money import Money
 
@@ -251,7 +252,8 @@ def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
         fold = Fold(fold.terms)
         disburse(fold, fold.terms.disbursement_date)
     billed = {id(row) for row in fold.rows if row.billed}
-    fold.projecting = True
+    # What is billed stays as it is: money held pays rows to come only.
+    fold.projecting, fold.open = True, []
     while fold.queue:
         advance(fold, fold.queue[0].due_date)
     balance = sum(row.principal - row.moved[PRINCIPAL] for row in fold.rows)
@@ -306,11 +308,12 @@ def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextD
     )
     if row is None:
         return None
+    asked = rows_asked_by(installments, row.payable_through)
     return NextDue(
         number=row.number,
         date=row.payable_through,
         due_date=row.due_date,
-        amount=row.outstanding.total,
+        amount=Money(sum(sum(each.outstanding) for each in asked)),
     )
 
 

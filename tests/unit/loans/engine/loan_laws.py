@@ -43,9 +43,11 @@ def assert_state_is_sound(terms: LoanTerms, state: LoanState) -> None:
 
 
 def assert_next_due_is_the_earliest(state: LoanState) -> None:
-    """Whatever the order of the rows: the earliest last day in time to come, and that row alone.
+    """Whatever the order of the rows: the earliest last day in time to come, and all till then.
 
-    What is to be paid now is billed and cannot be paid later; of a written-off loan it is all.
+    That is what is to be paid by that day beside what is late: rows of the day, rows in dispute,
+    and penalty that is left. What is to be paid now is billed and cannot be paid later; of a
+    written-off loan it is all.
     """
     asking = [row for row in state.installments if row.outstanding.total]
     to_come = [row for row in asking if row.payable_through >= state.as_of]
@@ -55,15 +57,33 @@ def assert_next_due_is_the_earliest(state: LoanState) -> None:
     not_running = (*CLOSED, LoanStatus.PENDING)
     assert (state.next_due is not None) == bool(to_come) or state.status in not_running
     if state.next_due is not None:
-        assert state.next_due.date == min(row.payable_through for row in to_come)
-        of = next(row for row in to_come if row.number == state.next_due.number)
-        assert (of.payable_through, of.outstanding.total) == (
-            state.next_due.date,
-            state.next_due.amount,
+        date = state.next_due.date
+        assert date == min(row.payable_through for row in to_come)
+        assert state.next_due.number == min(
+            row.number for row in to_come if row.payable_through == date
         )
+        beside = [row for row in asking if row.payable_through < date and not row.days_late_now]
+        assert state.next_due.amount == total(
+            row.outstanding.total
+            for row in (*beside, *(row for row in to_come if row.payable_through == date))
+        )
+        if date == state.as_of:
+            assert state.payable_now == state.overdue.total + state.next_due.amount
+    assert_money_goes_where_it_is_asked(state)
     now = [row for row in asking if row.billed and row.payable_through <= state.as_of]
     assert state.payable_now == total(row.outstanding.total for row in now)
     assert state.overdue.total <= state.payable_now <= state.due_now.total
+
+
+def assert_money_goes_where_it_is_asked(state: LoanState) -> None:
+    """Money is held while something is billed only where that can be paid after what is to come."""
+    waiting = {row.number for row in state.waiting_rows}
+    assert state.due_before_choice <= state.due_now.total
+    if state.prepaid and state.status not in CLOSED:
+        open_now = {
+            row.number for row in state.installments if row.billed and row.outstanding.total
+        }
+        assert open_now <= waiting
 
 
 def assert_parts_readd(state: LoanState) -> None:
