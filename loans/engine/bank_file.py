@@ -132,6 +132,7 @@ class RowReason(StrEnum):
     SEVERAL_LOANS = "SEVERAL_LOANS"
     LOAN_NOT_PAID_OUT = "LOAN_NOT_PAID_OUT"
     LOAN_CLOSED = "LOAN_CLOSED"
+    MORE_THAN_OWED = "MORE_THAN_OWED"
     FUTURE_DATE = "FUTURE_DATE"
     REFERENCE_CONFLICT = "REFERENCE_CONFLICT"
     REVERSED_BEFORE = "REVERSED_BEFORE"
@@ -662,7 +663,8 @@ def match(line: StatementLine, found: Candidates) -> Match:
     """Return to which loan the money is booked by itself, or why a person has to say.
 
     A contract number in the remark decides; without one the payer's account does when its owner
-    has exactly one loan on which something is owed. Name and amount only suggest.
+    has exactly one loan on which something is owed. Name and amount only suggest. Whether the money
+    is more than is owed says the fold: `may_exceed`.
     """
     if found.unknown_numbers:
         return Match(
@@ -674,6 +676,15 @@ def match(line: StatementLine, found: Candidates) -> Match:
     if found.by_number:
         return _named(line, found.by_number[0])
     return _unnamed(line, found)
+
+
+def may_exceed(reason: RowReason) -> bool:
+    """Return whether money beyond all that is owed is booked as credit of the matched loan.
+
+    Who names the contract means it. An account alone only says who paid: money that does not fit
+    the one loan may be meant for something else, so a person decides.
+    """
+    return reason is RowReason.BY_NUMBER
 
 
 def _unnamed(line: StatementLine, found: Candidates) -> Match:

@@ -40,6 +40,7 @@ REASON_LABELS_OF_ROWS = {
     RowReason.SEVERAL_LOANS: _("The payer has several loans"),
     RowReason.LOAN_NOT_PAID_OUT: _("This loan is not paid out yet"),
     RowReason.LOAN_CLOSED: _("This loan is paid off, and somebody else paid"),
+    RowReason.MORE_THAN_OWED: _("By the account only, and more than is owed"),
     RowReason.FUTURE_DATE: _("That day has not begun in our books"),
     RowReason.REFERENCE_CONFLICT: _("The serial number is known with another amount or day"),
     RowReason.REVERSED_BEFORE: _("It was booked before and reversed"),
