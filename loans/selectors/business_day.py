@@ -10,6 +10,10 @@ from django.db import connection
 class NoBusinessDateError(RuntimeError):
     """The row of the business date is missing: the migrations have not run."""
 
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("There is no business date; run manage.py migrate.")
+
 
 def business_date() -> datetime.date:
     """Return the business date; money of customers is dated by it, never by the clock."""
@@ -18,6 +22,6 @@ def business_date() -> datetime.date:
         cursor.execute('SELECT "current_date" FROM loans_businessday')
         row = cursor.fetchone()
     if row is None:
-        raise NoBusinessDateError("There is no business date; run manage.py migrate.")
+        raise NoBusinessDateError
     date: datetime.date = row[0]
     return date

@@ -20,6 +20,7 @@ from loans.engine.servicing import replay
 from loans.engine.state import LoanState
 from loans.engine.terms import LoanTerms
 from loans.models import Loan, LoanEvent
+from loans.selectors.business_day import NoBusinessDateError
 from zhixin.shared.money import Money
 
 _EVENTS = "SELECT body::text FROM loans_loanevent WHERE loan_id = %s ORDER BY sequence"
@@ -38,7 +39,8 @@ _BOOKS = """
             number, due_date, payable_through, principal_cents, interest_cents, fees_cents,
             penalty_cents, principal_paid_cents, interest_paid_cents, fees_paid_cents,
             penalty_paid_cents, balance_cents, paid_on))
-            FROM loans_installment WHERE loan_id = %s)
+            FROM loans_installment WHERE loan_id = %s),
+        (SELECT "current_date" FROM loans_businessday)
     FROM loans_agreement WHERE id = %s
 """
 
@@ -50,12 +52,14 @@ class LoanBooks:
     Attributes:
         booked: what the journal holds, debit positive, by account.
         installments: the stored rows by number, as `loans.services.servicing` writes them.
+        business_date: the lender's day at the reading.
     """
 
     terms: LoanTerms
     events: tuple[Event, ...]
     booked: Mapping[LedgerAccount, Money]
     installments: Mapping[int, list[object]]
+    business_date: datetime.date
 
 
 def terms_of(loan: Loan) -> LoanTerms:
@@ -85,20 +89,29 @@ def events_of(loan: Loan) -> tuple[Event, ...]:
         return _events_from([body for (body,) in cursor.fetchall()])
 
 
+@lru_cache(maxsize=16_384)
+def _event_from(text: str) -> Event:
+    """Return the event that the text states; neither ever changes."""
+    return event_from_json(json.loads(text))
+
+
 def _events_from(bodies: list[str]) -> tuple[Event, ...]:
-    return tuple(event_from_json(json.loads(body)) for body in bodies)
+    return tuple(_event_from(body) for body in bodies)
 
 
 def books_of(loan: Loan) -> LoanBooks:
     """Return what is kept of the loan; it stays so while the caller holds the loan's lock."""
     with connection.cursor() as cursor:
         cursor.execute(_BOOKS, [loan.pk, loan.pk, loan.pk, loan.agreement_id])
-        terms, bodies, booked, rows = cursor.fetchone()
+        terms, bodies, booked, rows, business_date = cursor.fetchone()
+    if business_date is None:
+        raise NoBusinessDateError
     return LoanBooks(
         terms=_terms_from(terms),
         events=_events_from(bodies),
         booked={LedgerAccount(name): Money(cents) for name, cents in (booked or {}).items()},
         installments={row[0]: row for row in rows or ()},
+        business_date=business_date,
     )
 
 

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection
 
 from loans.engine.ledger import HouseAccount, LedgerAccount
-from loans.models import JournalEntry, Loan, LoanEvent, Posting
+from loans.models import JournalEntry, Loan, LoanEvent
 from zhixin.shared.actor import Actor
 from zhixin.shared.money import Money, total
+
+# An entry and its postings at once: every movement of money writes them (docs/performance.md).
+_BOOK = """
+    WITH entry AS (
+        INSERT INTO loans_journalentry (
+            loan_id, event_id, business_date, reason, posting_count,
+            actor_user_id, actor_label, recorded_at
+        )
+        VALUES (
+            %(loan_id)s, %(event_id)s, %(business_date)s, %(reason)s, %(posting_count)s,
+            %(actor_user_id)s, %(actor_label)s, %(recorded_at)s
+        )
+        RETURNING id, loan_id
+    ), booked AS (
+        INSERT INTO loans_posting (entry_id, loan_id, account, debit_cents, credit_cents)
+        SELECT entry.id, entry.loan_id, account, GREATEST(cents, 0), GREATEST(-cents, 0)
+        FROM entry, unnest(%(accounts)s::text[], %(cents)s::bigint[]) AS change (account, cents)
+    )
+    SELECT id FROM entry
+"""
 
 
 class UnbalancedBalancesError(AssertionError):
@@ -58,27 +79,15 @@ def post_difference(
     changes = {account: change for account, change in changes.items() if change}
     if not changes:
         return None
-    entry = JournalEntry.objects.create(
-        loan=loan,
-        event=event,
+    return _book(
+        changes.items(),
+        loan_id=loan.pk,
+        event_id=event.pk if event else None,
         business_date=business_date,
         reason=reason,
-        posting_count=len(changes),
-        actor_user_id=actor.user_id,
-        actor_label=actor.label,
-        recorded_at=at,
+        actor=actor,
+        at=at,
     )
-    Posting.objects.bulk_create(
-        Posting(
-            entry=entry,
-            loan=loan,
-            account=account,
-            debit=max(change, Money.zero()),
-            credit=max(-change, Money.zero()),
-        )
-        for account, change in changes.items()
-    )
-    return entry
 
 
 class SuspenseReason(StrEnum):
@@ -104,21 +113,44 @@ def post_suspense(
     """
     if amount <= Money.zero():
         raise ValueError("Only an amount above zero can be in suspense.")
-    entry = JournalEntry.objects.create(
-        loan=None,
+    received = amount if reason is SuspenseReason.RECEIVED else -amount
+    return _book(
+        [(LedgerAccount.BANK, received), (HouseAccount.SUSPENSE, -received)],
+        loan_id=None,
+        event_id=None,
         business_date=business_date,
         reason=reason,
-        posting_count=2,
-        actor_user_id=actor.user_id,
-        actor_label=actor.label,
-        recorded_at=at,
+        actor=actor,
+        at=at,
     )
-    sides: tuple[LedgerAccount | HouseAccount, ...] = (LedgerAccount.BANK, HouseAccount.SUSPENSE)
-    debited, credited = sides if reason is SuspenseReason.RECEIVED else sides[::-1]
-    Posting.objects.bulk_create(
-        [
-            Posting(entry=entry, account=debited, debit=amount, credit=Money.zero()),
-            Posting(entry=entry, account=credited, debit=Money.zero(), credit=amount),
-        ]
-    )
-    return entry
+
+
+def _book(
+    changes: Collection[tuple[LedgerAccount | HouseAccount, Money]],
+    *,
+    loan_id: int | None,
+    event_id: int | None,
+    business_date: datetime.date,
+    reason: str,
+    actor: Actor,
+    at: datetime.datetime,
+) -> JournalEntry:
+    """Write an entry with a posting for each change, which is debit positive."""
+    facts: dict[str, Any] = {
+        "loan_id": loan_id,
+        "event_id": event_id,
+        "business_date": business_date,
+        "reason": reason,
+        "posting_count": len(changes),
+        "actor_user_id": actor.user_id,
+        "actor_label": actor.label,
+        "recorded_at": at,
+    }
+    sides: dict[str, Any] = {
+        "accounts": [account.value for account, _change in changes],
+        "cents": [change.cents for _account, change in changes],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BOOK, facts | sides)
+        (key,) = cursor.fetchone()
+    return JournalEntry(pk=key, **facts)

@@ -23,6 +23,7 @@ from loans.models.transfer import (
 from loans.selectors.repayments import in_flight_amounts, was_received, what_is_due
 from loans.selectors.servicing import loan_state
 from loans.services.commands import claim_command
+from loans.services.locks import lock_loan
 from loans.services.transfers import order_transfer
 from zhixin.shared.errors import DomainError
 from zhixin.shared.money import Money, total
@@ -77,7 +78,7 @@ def request_repayment(
     RepaymentNeedsConfirmationError when it may be a payment made twice (see `_check_meant`) and is
     not `confirmed`; KeyReusedError when the key was used with another amount or choice.
     """
-    loan = Loan.objects.for_update().get(pk=loan_id)
+    loan = lock_loan(loan_id)
     command, new = claim_command(
         owner_id=owner_id,
         key=key,
@@ -182,7 +183,7 @@ def _check_meant(
                 )
                 % {"amount": f"{on_its_way.amount:,.2f}"}
             )
-    elif amount > state.due_now.total and was_received(loan, amount, on=on):
+    elif amount > state.due_before_choice and was_received(loan, amount, on=on):
         raise RepaymentNeedsConfirmationError(
             _(
                 "You have paid ¥%(amount)s today already; the same amount again is more than is "

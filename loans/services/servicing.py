@@ -62,15 +62,17 @@ def record_event(
     reason: str = "",
     transfer: BankTransfer | None = None,
     command: MoneyCommand | None = None,
+    books: LoanBooks | None = None,
 ) -> LoanEvent:
     """Append the event that `make_event(event_id, sequence)` returns, and refresh the loan.
 
     The event may take effect before `business_date`; the fold puts it where it belongs and
-    the journal receives the difference on `business_date`. `loan` is as it was read under its lock.
+    the journal receives the difference on `business_date`. `loan` is as it was read under its lock,
+    and so are its `books`, for callers that have them.
     Raises UnableToRecordEventError for an event that would change nothing.
     """
     event_id = uuid.uuid4()
-    books = books_of(loan)
+    books = books or books_of(loan)
     sequence = len(books.events) + 1
     event = make_event(str(event_id), sequence)
     row = LoanEvent.objects.create(

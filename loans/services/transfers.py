@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -41,8 +42,9 @@ from loans.models.transfer import (
     TransferPurpose,
 )
 from loans.selectors.business_day import business_date as current_business_date
-from loans.selectors.servicing import events_of
+from loans.selectors.servicing import books_of
 from loans.services.bank_differences import WordFacts, note_word
+from loans.services.locks import lock_transfer
 from loans.services.received_money import was_charged_off
 from loans.services.servicing import record_event
 from zhixin.shared.actor import BANK, Actor
@@ -177,7 +179,7 @@ def settle_transfer(
     the channel.
     """
     with transaction.atomic():
-        transfer = _lock_transfer(reference)
+        transfer = _find_and_lock(reference)
         verdict = _judge(transfer, word, by_decision=by_decision)
         BankNotice.objects.create(
             transfer=transfer, body=word.body, verdict=verdict, received_at=at
@@ -207,19 +209,12 @@ def settle_transfer(
     return verdict
 
 
-def _lock_transfer(reference: str) -> BankTransfer | None:
-    """Return the transfer, with its loan locked before it; None when there is none."""
+def _find_and_lock(reference: str) -> BankTransfer | None:
     try:
         public_id = UUID(reference)
     except ValueError:
         return None
-    # PostgreSQL locks in the order of `of`: the loan, then its transfer.
-    return (
-        BankTransfer.objects.select_for_update(of=("loan", "self"))
-        .select_related("loan", "command")
-        .filter(public_id=public_id)
-        .first()
-    )
+    return lock_transfer(public_id)
 
 
 def _judge(transfer: BankTransfer | None, word: BankWord, *, by_decision: bool) -> NoticeVerdict:
@@ -349,15 +344,15 @@ def _apply(transfer: BankTransfer, word: BankWord, at: datetime.datetime) -> Non
 
 
 def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
-    business_date = current_business_date()
+    books = books_of(transfer.loan)
     # A payout counts from the day on which the borrower has the money; a repayment from the day
     # on which they paid, however late the bank's word comes.
     effective = (
-        business_date
+        books.business_date
         if transfer.purpose == TransferPurpose.DISBURSEMENT
         else transfer.effective_date
     )
-    kind = _event_kind(transfer, effective)
+    kind = _event_kind(transfer, books.events, effective)
     choice = {"prepayment": _prepayment_of(transfer)} if kind is Repaid else {}
 
     def make_event(event_id: str, sequence: int) -> Event:
@@ -372,25 +367,25 @@ def _record_money(transfer: BankTransfer, at: datetime.datetime) -> None:
     record_event(
         loan=transfer.loan,
         make_event=make_event,
-        business_date=business_date,
+        business_date=books.business_date,
         actor=_actor_of(transfer),
         at=at,
         transfer=transfer,
+        books=books,
     )
     if transfer.purpose == TransferPurpose.REPAYMENT:
         _give_back_what_is_held(transfer.loan)
 
 
 def _event_kind(
-    transfer: BankTransfer, effective: datetime.date
+    transfer: BankTransfer, events: Sequence[Event], effective: datetime.date
 ) -> type[Disbursed | Repaid | Recovered | Refunded]:
     if transfer.purpose == TransferPurpose.DISBURSEMENT:
         return Disbursed
     if transfer.purpose == TransferPurpose.REFUND:
         return Refunded
     # Only a loan that is not open any more can have been written off.
-    loan = transfer.loan
-    if loan.status not in OPEN_STATUSES and was_charged_off(events_of(loan), on=effective):
+    if transfer.loan.status not in OPEN_STATUSES and was_charged_off(events, on=effective):
         return Recovered
     return Repaid
 
@@ -400,8 +395,9 @@ def _prepayment_of(transfer: BankTransfer) -> PrepaymentEffect | None:
 
 
 def _actor_of(transfer: BankTransfer) -> Actor:
-    if transfer.command is None:
+    if transfer.command_id is None:
         return BANK
-    if transfer.purpose != TransferPurpose.REPAYMENT:
+    if transfer.purpose != TransferPurpose.REPAYMENT and transfer.command is not None:
         return transfer.command.owner.as_actor()
-    return Actor(user_id=transfer.command.owner_id, label="borrower")
+    # Only borrowers order repayments, each of their own loans.
+    return Actor(user_id=transfer.loan.borrower_id, label="borrower")
