@@ -1,13 +1,9 @@
 """The twenty hard points of lending, each with exact figures, in tests that bear its number.
 
-Those that are not the engine's are tested where they live, with real threads on PostgreSQL:
-
-13 (one key, one posting) and 14 (concurrent money on one loan): test_money.py, test_races.py and
-   test_corrections.py of tests/integration/loans/servicing.
-15 (the night beside live payments): test_money.py and test_races.py there.
-16 (missed days heal in order): test_money.py there, and tests/integration/loans/rail.
-17 (what day it is): test_money.py there; tests/architecture/test_source_rules.py keeps the clock
-   out of everything below the interface.
+13 to 17 are not the engine's: one key and one posting, concurrent money on one loan, the night
+beside live payments, missed days, what day it is. They stand in test_hard_points_of_money.py of
+tests/integration/loans/servicing; tests/architecture/test_source_rules.py keeps the clock out of
+everything below the interface.
 """
 
 from __future__ import annotations
