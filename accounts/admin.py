@@ -232,7 +232,7 @@ class IncomeProofAdmin(RecordsReads, ReadOnlyModelAdmin):
         "decided_at",
     )
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 - Django's signature.
         """Let decide who may verify income, once, and never one's own proof."""
         if obj is not None and (obj.decided_at or obj.user_id == request.user.pk):
             return False

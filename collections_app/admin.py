@@ -51,7 +51,7 @@ class ToWorkFilter(admin.SimpleListFilter):
     title = gettext_lazy("which cases")
     parameter_name = "which"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ANN401
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - Django's signature.
         """Return the other choices."""
         return [("all", gettext_lazy("All, ended ones too"))]
 
@@ -60,7 +60,7 @@ class ToWorkFilter(admin.SimpleListFilter):
         for number, choice in enumerate(super().choices(changelist)):
             yield {**choice, "display": _("To work on")} if number == 0 else choice
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the queue, or everything."""
         return queryset if self.value() == "all" else queryset.to_work()
 

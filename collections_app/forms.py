@@ -60,7 +60,7 @@ class BudgetForm(forms.Form):
     later_income = AmountField(label=_("What will come in each month then?"), required=False)
     key = forms.UUIDField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, business_date: datetime.date, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, business_date: datetime.date, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Take the business date: a change of income lies after it."""
         self.business_date = business_date
         super().__init__(*args, **kwargs)

@@ -27,7 +27,7 @@ FLAT_MONTHS_MAX = 60
 class AmountField(forms.CharField):
     """An amount of money between two bounds, typed with or without thousands separators."""
 
-    def __init__(self, *, least: Money, most: Money, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, least: Money, most: Money, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         super().__init__(max_length=20, **kwargs)
         self.least = least
         self.most = most

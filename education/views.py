@@ -227,4 +227,4 @@ def _flat_rate_context(request: HttpRequest) -> dict[str, Any]:
 
 def _is_fragment(request: HttpRequest) -> bool:
     """Return whether HTMX asks for a part of a page that is already shown."""
-    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
+    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]  # Set by the middleware of HTMX.

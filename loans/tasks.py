@@ -88,7 +88,7 @@ def ask_about_payouts(**_later: Any) -> None:  # noqa: ANN401 - deploy skew.
 
 
 @shared_task(name="loans.tell_borrower_of_transfer")
-def tell_borrower_of_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN401
+def tell_borrower_of_transfer(*, transfer_id: int, **_later: Any) -> None:  # noqa: ANN401 - A later release may send more.
     """Tell the borrower what became of a payout or a repayment."""
     notices.tell_borrower_of_transfer(transfer_id=transfer_id, at=clock.now())
 

@@ -33,7 +33,7 @@ def main() -> int:
     seed = options.seed or secrets.randbelow(10**9) + 1
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhixin.settings.test")
     if options.sequences:
-        from tests.unit.loans.engine.test_loan_machine import PureLoan  # noqa: PLC0415
+        from tests.unit.loans.engine.test_loan_machine import PureLoan  # noqa: PLC0415 - once the settings and servers stand.
 
         _soak("in memory", PureLoan, options.sequences, seed=seed)
     if options.stored:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _soak_stored(sequences: int, seed: int) -> None:
-    from tests.integration.loans.servicing.test_loan_machine import (  # noqa: PLC0415
+    from tests.integration.loans.servicing.test_loan_machine import (  # noqa: PLC0415 - once the settings and servers stand.
         StoredLoan,
     )
 
@@ -52,9 +52,9 @@ def _soak_stored(sequences: int, seed: int) -> None:
 def _soak(where: str, machine: type[RuleBasedStateMachine], sequences: int, *, seed: int) -> None:
     stored = machine.__name__ == "StoredLoan"
     batch, steps = (_STORED_BATCH, _STORED_STEPS) if stored else (_BATCH, _STEPS)
-    from hypothesis import HealthCheck, settings  # noqa: PLC0415
-    from hypothesis import seed as seeded  # noqa: PLC0415
-    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
+    from hypothesis import HealthCheck, settings  # noqa: PLC0415 - once the settings and servers stand.
+    from hypothesis import seed as seeded  # noqa: PLC0415 - once the settings and servers stand.
+    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - once the settings and servers stand.
 
     started, done = time.monotonic(), 0
     while done < sequences:
@@ -82,14 +82,14 @@ def _say(text: str) -> None:
 
 def _on_a_scratch_database(work: Callable[[], None]) -> None:
     """Run `work` on servers and in a database that are thrown away afterwards."""
-    from zhixin.embedded.services import ensure_running  # noqa: PLC0415
+    from zhixin.embedded.services import ensure_running  # noqa: PLC0415 - once the settings and servers stand.
 
     with ensure_running(purpose="test") as services:
         os.environ.update(services.as_environment())
         import django  # noqa: PLC0415 - reads the settings, which read the addresses above.
 
         django.setup()
-        from django.db import connection  # noqa: PLC0415
+        from django.db import connection  # noqa: PLC0415 - once the settings and servers stand.
 
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from zhixin.health import healthz
 
 # Staff sign in where everybody does: with its rate limits, its codes, its recovery.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # As allauth's manual says.
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),

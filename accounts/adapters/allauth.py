@@ -70,7 +70,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Return the number and whether it is verified."""
         return (user.phone, user.phone_verified) if user.phone else None
 
-    def set_phone(self, user: User, phone: str, verified: bool) -> None:  # noqa: FBT001
+    def set_phone(self, user: User, phone: str, verified: bool) -> None:  # noqa: FBT001 - allauth's signature.
         """Give the person this number."""
         people.set_phone(user=user, phone=phone, verified=verified)
 
@@ -110,7 +110,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Queue a code for a phone number."""
         self._queue("verification_code", recipient=user, address=phone, context={"code": code})
 
-    def send_unknown_account_sms(self, phone: str, **_kwargs: Any) -> None:  # noqa: ANN401
+    def send_unknown_account_sms(self, phone: str, **_kwargs: Any) -> None:  # noqa: ANN401 - allauth's signature.
         """Tell a number that asked to sign in that it has no account yet."""
         self._queue("unknown_account", recipient=None, address=phone, context={})
 
@@ -142,7 +142,7 @@ class AccountAdapter(DefaultAccountAdapter):
             at=clock.now(),
         )
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ANN401
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ANN401 - allauth's signature.
         """Return what failed sign-ins are counted by; allauth forgets the phone number."""
         key: str = super()._get_login_attempts_cache_key(request, **credentials)
         return f"{key}{credentials.get('phone', '')}"

@@ -54,7 +54,7 @@ class IdentityForm(forms.Form):
     def clean_full_name(self) -> str:
         """Return the name with single spaces."""
         name = " ".join(self.cleaned_data["full_name"].split())
-        if len(name) < 2 or any(character.isdigit() for character in name):  # noqa: PLR2004
+        if len(name) < 2 or any(character.isdigit() for character in name):  # noqa: PLR2004 - A name has two signs at least.
             raise ValidationError(_("Enter your name as it stands on your ID card."))
         return name
 

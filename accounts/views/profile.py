@@ -233,7 +233,7 @@ def profile_step(request: HttpRequest, step: str) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
-def income_proof(request: HttpRequest, public_id: Any) -> HttpResponseBase:  # noqa: ANN401
+def income_proof(request: HttpRequest, public_id: Any) -> HttpResponseBase:  # noqa: ANN401 - A UUID by the address.
     """Hand a proof to its owner or to staff, and record the look."""
     user = _person(request)
     proof = access_income_proof(user, public_id)

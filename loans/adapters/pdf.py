@@ -187,7 +187,7 @@ def render_pdf(document: Document) -> bytes:
 class _Pages(Canvas):
     """Writes head and foot of each page when the number of pages is known."""
 
-    def __init__(self, *args: Any, document: Document, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, document: Document, **options: Any) -> None:  # noqa: ANN401 - ReportLab's signature.
         super().__init__(*args, **options)
         self._document = document
         self._kept: list[dict[str, Any]] = []

@@ -85,7 +85,7 @@ class Reader:
         if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
             self.fail(key, f"{shown(value)} is not a number", mend)
         number = Decimal(value)
-        if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004
+        if not number.is_finite() or abs(number.adjusted()) > 30:  # noqa: PLR2004 - No rate or amount has more digits.
             self.fail(key, f"{shown(value)} is not a usable number", mend)
         return number
 

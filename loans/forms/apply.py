@@ -26,10 +26,10 @@ class ProductForm(forms.Form):
         error_messages={"required": _("Choose one.")},
     )
 
-    def __init__(self, *args: Any, versions: list[ProductVersion], **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, versions: list[ProductVersion], **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Offer the products of `versions`."""
         super().__init__(*args, **kwargs)
-        self.fields["product"].choices = [  # type: ignore[attr-defined]
+        self.fields["product"].choices = [  # type: ignore[attr-defined]  # A field with choices.
             (version.product.code, version.product.name) for version in versions
         ]
 
@@ -49,10 +49,10 @@ class MerchantForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, merchants: list[Merchant], **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, merchants: list[Merchant], **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Offer `merchants`."""
         super().__init__(*args, **kwargs)
-        self.fields["merchant"].choices = [  # type: ignore[attr-defined]
+        self.fields["merchant"].choices = [  # type: ignore[attr-defined]  # A field with choices.
             (str(merchant.public_id), merchant.name) for merchant in merchants
         ]
 
@@ -73,14 +73,14 @@ class AmountForm(forms.Form):
         error_messages={"required": _("Choose one.")},
     )
 
-    def __init__(self, *args: Any, version: ProductVersion, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, version: ProductVersion, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Offer what the product's version allows."""
         super().__init__(*args, **kwargs)
         self.version = version
-        self.fields["months"].choices = [  # type: ignore[attr-defined]
+        self.fields["months"].choices = [  # type: ignore[attr-defined]  # A field with choices.
             (count, str(count)) for count in version.installment_counts
         ]
-        self.fields["method"].choices = [  # type: ignore[attr-defined]
+        self.fields["method"].choices = [  # type: ignore[attr-defined]  # A field with choices.
             (method, METHOD_LABELS[method]) for method in version.methods
         ]
 

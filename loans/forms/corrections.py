@@ -62,7 +62,7 @@ class CorrectionForm(forms.Form):
 
     field_order: Sequence[str] | None = None
 
-    def __init__(self, *args: Any, choices: Choices = (), **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, choices: Choices = (), **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Offer the `choices` of this loan where the form has something to choose."""
         super().__init__(*args, **kwargs)
         for name in ("number", "dispute", "event"):

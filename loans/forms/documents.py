@@ -99,7 +99,7 @@ class StatementForm(forms.Form):
             self._refuse("end", message, start)
         return None if start is None or end is None else StatementPeriod(start, end)
 
-    def _refuse(self, field: str, message: Any, day: datetime.date) -> None:  # noqa: ANN401
+    def _refuse(self, field: str, message: Any, day: datetime.date) -> None:  # noqa: ANN401 - A text, or one that is translated later.
         self.add_error(field, message % {"date": plain_date(day)})
 
 

@@ -61,7 +61,7 @@ class RulingForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
-    def __init__(self, *args: Any, requested: Money, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, requested: Money, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Take what was asked for as the usual amount."""
         super().__init__(*args, **kwargs)
         self.requested = requested

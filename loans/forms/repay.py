@@ -64,7 +64,7 @@ class RepaymentForm(forms.Form):
     compared = AmountField(required=False)
     quoted_on = forms.DateField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, today: datetime.date, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, today: datetime.date, **options: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Note the business date whose figures the page shows."""
         super().__init__(*args, **options)
         self.today = today

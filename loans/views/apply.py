@@ -139,7 +139,7 @@ class Draft:
     def purpose_code(self) -> str:
         """Return the coded purpose: the chosen one, or the scenario's own."""
         if self.version is not None and self.version.product.needs_merchant:
-            return SCENARIO_PURPOSES[self.version.product.scenario]  # type: ignore[index]
+            return SCENARIO_PURPOSES[self.version.product.scenario]  # type: ignore[index]  # A merchant's product has a scenario.
         return str(self.answers.get("purpose_code", ""))
 
     @property

@@ -171,6 +171,6 @@ def table(read: Callable[[object, str], Value]) -> Callable[[object, str], dict[
 
     def read_all(value: object, where: str) -> dict[str, Value]:
         reader = DocumentReader(value, where=where)
-        return {key: reader.required(key, read) for key in reader.keys()}  # noqa: SIM118
+        return {key: reader.required(key, read) for key in reader.keys()}  # noqa: SIM118 - The reader is no mapping.
 
     return read_all

@@ -73,7 +73,7 @@ def test_an_unmarked_view_of_the_admin_is_caught() -> None:
     def unmarked(request: object) -> None:
         """Pass the admin's check of staff, and nothing else."""
 
-    view = admin.site.admin_view(unmarked)  # type: ignore[arg-type]
+    view = admin.site.admin_view(unmarked)  # type: ignore[arg-type]  # It answers nothing.
     assert not is_guarded(URLPattern(get_resolver().pattern, view, name="unmarked"))
 
 

@@ -84,7 +84,7 @@ def person(
     shutil.rmtree(folder, ignore_errors=True)
 
     def make(name: str, *, language: str = "zh-CN", **options: object) -> Person:
-        somebody = Person(browser, servers.url, name=name, language=language, **options)  # type: ignore[arg-type]
+        somebody = Person(browser, servers.url, name=name, language=language, **options)  # type: ignore[arg-type]  # Handed on.
         people.append(somebody)
         return somebody
 

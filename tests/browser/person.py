@@ -59,7 +59,7 @@ class Person:
             base_url=url,
             locale=language,
             timezone_id="Asia/Shanghai",
-            viewport=size,  # type: ignore[arg-type]
+            viewport=size,  # type: ignore[arg-type]  # Width and height.
             is_mobile=size is PHONE,
             has_touch=size is PHONE,
             device_scale_factor=2 if size is PHONE else 1,

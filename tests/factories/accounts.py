@@ -61,7 +61,7 @@ def make_borrower(
     **person: object,
 ) -> User:
     """Return a person whose profile lacks nothing but the optional proof of income."""
-    user = make_person(**person)  # type: ignore[arg-type]
+    user = make_person(**person)  # type: ignore[arg-type]  # Handed on.
     actor = user.as_actor()
     profiles.save_identity(
         user=user,

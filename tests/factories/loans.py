@@ -80,7 +80,7 @@ def submit(
 
 def make_approved(borrower: User | None = None, **request: object) -> LoanApplication:
     """Return an application that the policy has approved in full."""
-    application = submit(borrower or make_borrower(), asked(**request))  # type: ignore[arg-type]
+    application = submit(borrower or make_borrower(), asked(**request))  # type: ignore[arg-type]  # Handed on.
     if application.state != "APPROVED":
         raise AssertionError(f"The policy says {application.state}, not APPROVED.")
     return application

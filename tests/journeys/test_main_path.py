@@ -42,7 +42,7 @@ def sees(client: Client, path: str) -> str:
 
 def signed_in(user: object) -> Client:
     client = Client(headers={"accept-language": "en"})
-    client.force_login(user)  # type: ignore[arg-type]
+    client.force_login(user)  # type: ignore[arg-type]  # A user of ours.
     return client
 
 

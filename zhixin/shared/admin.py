@@ -61,7 +61,7 @@ def _plain_column(model: type[Model], name: str) -> Callable[[Model], str]:
 
     column.__name__ = name
     field: Any = model._meta.get_field(name)  # noqa: SLF001 - Django's documented API.
-    column.short_description = field.verbose_name  # type: ignore[attr-defined]
+    column.short_description = field.verbose_name  # type: ignore[attr-defined]  # As Django asks for it.
     return column
 
 
@@ -75,26 +75,26 @@ class Reach(Protocol):
 class FollowableLinks(BaseModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
     """A foreign key leads to its row only for a reader who may open that."""
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the groups of fields, without links that this reader may not follow."""
         return [
             (title, {**options, "fields": self._followable(request, options["fields"], obj)})
             for title, options in super().get_fieldsets(request, obj)
         ]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the fields that are shown as text, the same ones."""
         names = super().get_readonly_fields(request, obj)
         return self._followable(request, names, obj)
 
-    def _followable(self, request: HttpRequest, names: Iterable[Any], obj: Any) -> list[Any]:  # noqa: ANN401
+    def _followable(self, request: HttpRequest, names: Iterable[Any], obj: Any) -> list[Any]:  # noqa: ANN401 - Django's signature.
         model: type[Model] = self.model
         return [
             _plain_column(model, name) if self._leads_nowhere(request, name, obj) else name
             for name in names
         ]
 
-    def _leads_nowhere(self, request: HttpRequest, name: object, obj: Any) -> bool:  # noqa: ANN401
+    def _leads_nowhere(self, request: HttpRequest, name: object, obj: Any) -> bool:  # noqa: ANN401 - Django's signature.
         if not isinstance(name, str) or hasattr(self, name):
             return False
         try:
@@ -126,14 +126,14 @@ class ReadOnlyModelAdmin(FollowableLinks, ModelAdmin):
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the row, marked as found for the reader: it is not looked for again."""
         row = super().get_object(request, object_id, from_field)
         if row is not None:
             vars(row)[_FOUND_FOR] = request.user.pk
         return row
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 - Django's signature.
         """Return whether the reader may see the table, and the row when one is named."""
         if not super().has_view_permission(request, obj):
             return False
@@ -164,13 +164,13 @@ class ReadOnlyTabularInline(FollowableLinks, TabularInline):
     can_delete = False
     show_change_link = False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the fields that are shown as text; a link that leads nowhere is one of them."""
         names = super().get_readonly_fields(request, obj)
         shown = self._followable(request, self.fields or (), obj)
         return [*names, *(name for name in shown if callable(name) and name not in names)]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401 - Django's signature.
         """Return False: rows come about by services."""
         return False
 

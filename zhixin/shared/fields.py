@@ -26,12 +26,12 @@ class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]  # Not gener
 
     # What the type checker's Django plugin takes for assignment and for reading.
     _pyi_private_set_type: Money | Combinable  # type: ignore[assignment]  # Not the numbers of BIGINT.
-    _pyi_private_get_type: Money  # type: ignore[assignment]
+    _pyi_private_get_type: Money  # type: ignore[assignment]  # The same.
 
     @property
     def validators(self) -> list[Any]:
         """Return only the validators given: the bounds of BIGINT are numbers, not Money."""
-        return [*self.default_validators, *self._validators]  # type: ignore[attr-defined]
+        return [*self.default_validators, *self._validators]  # type: ignore[attr-defined]  # Django's own list.
 
     def get_attname_column(self) -> tuple[str, str | None]:
         """Return the attribute's name and, unless one is given, `<name>_cents` for the column."""
@@ -57,7 +57,7 @@ class MoneyField(models.BigIntegerField):  # type: ignore[type-arg]  # Not gener
         """Return the cents of Money; leave expressions and lookups' plain values alone."""
         return value.cents if isinstance(value, Money) else value
 
-    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the cents to store; refuse everything that is not settled money."""
         if value is not None and not isinstance(value, Money) and not hasattr(value, "as_sql"):
             raise TypeError(f"{self.name} stores Money, not {type(value).__name__}.")
@@ -99,7 +99,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # Not gen
             return value
         return _fernet(tuple(settings.PERSONAL_DATA_KEYS)).decrypt(value.encode()).decode()
 
-    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:  # noqa: ANN401 - Django's signature.
         """Return the token to store."""
         if isinstance(value, str) and value:
             value = _fernet(tuple(settings.PERSONAL_DATA_KEYS)).encrypt(value.encode()).decode()

@@ -151,6 +151,6 @@ def staff_required(permission: str) -> Callable[[View], View]:
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        return _mark(login_required(guarded), f"staff: {permission}")  # type: ignore[return-value]
+        return _mark(login_required(guarded), f"staff: {permission}")  # type: ignore[return-value]  # Takes and gives the same.
 
     return decorate

@@ -8,6 +8,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from accounts.engine.consent import ConsentPurpose
 from accounts.models import BorrowerProfile, Consent, PersonalDataAccess, User
 from accounts.services.consents import record_access, record_consent
+from accounts.services.messages import queue_message
 from tests.factories.accounts import NOON, make_borrower, make_person
 
 pytestmark = pytest.mark.django_db
@@ -82,8 +83,6 @@ def test_consents_and_reads_are_append_only() -> None:
 
 
 def test_a_message_that_was_sent_says_when() -> None:
-    from accounts.services.messages import queue_message  # noqa: PLC0415
-
     queue_message(
         recipient=make_person(),
         kind="verification_code",

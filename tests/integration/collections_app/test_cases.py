@@ -67,7 +67,7 @@ def note(case: Case, worker: User, *, at: datetime.datetime, **changes: object) 
         actor=worker.as_actor(),
         business_date=FIRST_LATE,
         at=at,
-        **values,  # type: ignore[arg-type]
+        **values,  # type: ignore[arg-type]  # Values of several types.
     )
 
 

@@ -40,7 +40,7 @@ def editor(client: Client) -> Client:
 
 def form_of(response: object) -> dict[str, str]:
     """Return what the admin's form would send unchanged."""
-    context = response.context  # type: ignore[attr-defined]
+    context = response.context  # type: ignore[attr-defined]  # The test client sets it.
     formsets = [inline.formset for inline in context["inline_admin_formsets"]]
     forms = [context["adminform"].form, *(formset.management_form for formset in formsets)]
     forms += [form for formset in formsets for form in formset.forms]

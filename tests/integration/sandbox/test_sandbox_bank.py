@@ -92,7 +92,7 @@ def settled(world: World, reference: str, direction: BankDirection) -> BankAnswe
         answer = client.query(reference, direction)
         return answer if answer.state is not BankState.ACCEPTED else None
 
-    return eventually(look)  # type: ignore[return-value]
+    return eventually(look)  # type: ignore[return-value]  # It waits until there is one.
 
 
 def test_a_payout_is_accepted_then_done_and_told_once(world: World) -> None:

@@ -43,7 +43,7 @@ def decide(application: LoanApplication, underwriter: User, **over: object) -> L
     return decide_referral(
         application_id=application.pk,
         underwriter=underwriter,
-        ruling=Ruling(**(ruling | over)),  # type: ignore[arg-type]
+        ruling=Ruling(**(ruling | over)),  # type: ignore[arg-type]  # Values of several types.
         business_date=TODAY,
         at=NOON,
     )

@@ -95,8 +95,8 @@ def test_a_lost_payment_is_booked_by_the_banks_own_word(
     assert "Booked by the bank" in done.content.decode()
     assert kinds_of(lost) == [DifferenceStepKind.CLAIMED, DifferenceStepKind.BOOKED]
     assert repayments(loan) == 1
-    lost.transfer.refresh_from_db()  # type: ignore[union-attr]
-    assert lost.transfer.state == TransferState.SUCCEEDED  # type: ignore[union-attr]
+    lost.transfer.refresh_from_db()  # type: ignore[union-attr]  # It has one.
+    assert lost.transfer.state == TransferState.SUCCEEDED  # type: ignore[union-attr]  # It has one.
     assert not BankDifference.objects.waiting().exists()
     act(desk, lost, "book")
     assert repayments(loan) == 1

@@ -221,7 +221,7 @@ def test_the_page_asks_the_database_as_often_whatever_happened(
     client = signed_in(loan.borrower)
     url = reverse("loans:autopay", args=[loan.public_id])
     client.get(url)
-    with django_assert_num_queries(2 + 9):  # type: ignore[operator]
+    with django_assert_num_queries(2 + 9):  # type: ignore[operator]  # A fixture without a type.
         assert client.get(url).status_code == 200
 
 

@@ -218,7 +218,7 @@ def test_17_the_business_date_says_what_the_future_is_and_not_the_clock() -> Non
             effective_date=on,
             channel=MoneyChannel.BANK_TRANSFER,
             reference="R-17",
-            **(how(staff, on=business_date()) | {"at": afternoon}),  # type: ignore[arg-type]
+            **(how(staff, on=business_date()) | {"at": afternoon}),  # type: ignore[arg-type]  # Handed on.
         )
 
     with pytest.raises(UnableToRecordMoneyError) as refusal:

@@ -35,7 +35,7 @@ def shifted_loan() -> Loan:
 
 def night(step: object, date: datetime.date) -> int:
     set_business_date(date)
-    return step(  # type: ignore[operator,no-any-return]
+    return step(  # type: ignore[operator,no-any-return]  # A step of the night.
         business_date=date, actor=NIGHT, clock=lambda: SIGNED_AT, report=lambda _done, _of: None
     )
 

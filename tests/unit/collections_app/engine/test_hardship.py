@@ -49,7 +49,7 @@ def terms(**changes: object) -> LoanTerms:
         rounding=Rounding.HALF_EVEN,
         penalty=PenaltyRule(uplift=Decimal("0.5"), grace_days=0, annual_cap=Decimal("0.24")),
     )
-    return replace(basis, **changes)  # type: ignore[arg-type]
+    return replace(basis, **changes)  # type: ignore[arg-type]  # Values of several types.
 
 
 def events(loan: LoanTerms, *, paid: str | None = "916.80") -> tuple[Event, ...]:
