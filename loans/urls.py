@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from loans.views import apply, autopay, bank, cashier, decision, documents, my_loans, repay, signing
+from loans.views import (
+    apply,
+    autopay,
+    bank,
+    cashier,
+    decision,
+    documents,
+    my_loans,
+    payouts,
+    repay,
+    signing,
+)
 
 app_name = "loans"
 
@@ -32,6 +43,8 @@ urlpatterns += [
     path("loans/", my_loans.my_loans, name="my_loans"),
     path("loans/<uuid:public_id>/", my_loans.loan, name="loan"),
     path("loans/<uuid:public_id>/pay/", repay.repay, name="repay"),
+    path("loans/<uuid:public_id>/payout/", payouts.send_payout_again, name="send_payout_again"),
+    path("loans/<uuid:public_id>/payout/card/", payouts.payout_card, name="payout_card"),
     path("loans/<uuid:public_id>/autopay/", autopay.show, name="autopay"),
     path("loans/<uuid:public_id>/autopay/on/", autopay.switch_on, name="autopay_on"),
     path("loans/<uuid:public_id>/autopay/off/", autopay.switch_off, name="autopay_off"),

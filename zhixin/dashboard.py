@@ -56,6 +56,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
                 "admin:loans_banktransfer_changelist",
             ),
             (
+                "loans.record_money",
+                _("Payouts that did not arrive"),
+                BankTransfer.objects.payouts_that_did_not_arrive().count,
+                "admin:loans_failed_payouts",
+            ),
+            (
                 "loans.resolve_difference",
                 _("Differences with the bank"),
                 BankDifference.objects.waiting().count,
@@ -158,6 +164,12 @@ _PLACES: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 gettext_noop("Bank transfers"),
                 "sync_alt",
                 "admin:loans_banktransfer_changelist",
+                "loans.view_banktransfer",
+            ),
+            (
+                gettext_noop("Payouts that did not arrive"),
+                "money_off",
+                "admin:loans_failed_payouts",
                 "loans.view_banktransfer",
             ),
             (

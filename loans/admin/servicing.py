@@ -17,7 +17,7 @@ from unfold.decorators import display
 from accounts.access import AboutPeople, signed_in
 from accounts.admin import RecordsReads
 from loans.access import AboutLoans, may_open_loan
-from loans.admin import loan_desk
+from loans.admin import loan_desk, payouts
 from loans.admin.documents import documents
 from loans.admin.records import LoanRecord
 from loans.engine.lifecycle import LoanStatus, TransferState
@@ -347,7 +347,7 @@ class BankTransferAdmin(LoanRecord):
         "created_at",
         "settled_at",
     )
-    list_filter = ("state", "purpose")
+    list_filter = (payouts.NotArrivedFilter, "state", "purpose")
     search_fields = ("public_id", "bank_reference", "loan__agreement__number")
     list_select_related = ("loan__agreement",)
     ordering = ("-id",)
@@ -355,6 +355,10 @@ class BankTransferAdmin(LoanRecord):
     readonly_fields = ("shown_amount",)
     inlines = (BankNoticeInline,)
     shown_amount = money_column("amount", _("amount"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the queue of payouts that did not arrive."""
+        return [*payouts.urls(self.admin_site.admin_view), *super().get_urls()]
 
     @display(
         description=_("state"),

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from loans.engine.events import (
@@ -33,6 +34,7 @@ from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
+from loans.selectors.payouts import PayoutNews, payout_news
 from loans.selectors.repayments import in_flight_transfers, what_is_due
 from loans.selectors.servicing import engine_event, loan_state
 from zhixin.shared.charts import (
@@ -53,6 +55,8 @@ STATUS_TONES = {
     LoanStatus.OVERPAID: "good",
     LoanStatus.CHARGED_OFF: "soon",
 }
+# Of a loan whose payout failed or came back, instead of its status.
+NOT_PAID_OUT = gettext_lazy("Not paid out")
 SOON_DAYS = 3
 NO_INTEREST = Decimal(0)
 # What of an installment does not grow by the day; the rest is told by its days.
@@ -92,6 +96,7 @@ class ScheduleRow:
     payable_through: datetime.date
     principal: Money
     interest: Money
+    fees: Money
     penalty: Money
     total: Money
     state: str
@@ -134,7 +139,8 @@ class LoanPage:
     `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
     number's lines have its name and `_why`. A loan that was written off is owed though it is not
     open: `written_off_on` is set, everything is due, and nothing grows. `can_wait` is what is
-    billed and may be paid later, beside what is due next.
+    billed and may be paid later, beside what is due next. `payout` is what became of the payout,
+    while the loan is not paid out. The chart's cost is interest and fees.
     """
 
     loan: Loan
@@ -170,13 +176,17 @@ class LoanPage:
     is_owed: bool
     disputed: tuple[int, ...]
     written_off_on: datetime.date | None
+    payout: PayoutNews | None
+    with_fees: bool
 
 
 def loan_cards(borrower: User) -> list[LoanCard]:
     """Return the borrower's loans, those that are owed first, by what is due soonest."""
+    not_arrived = BankTransfer.objects.payouts_that_did_not_arrive()
     loans = (
         Loan.objects.filter(borrower=borrower)
         .select_related("agreement__application__product_version__product")
+        .annotate(payout_waits=Exists(not_arrived.filter(loan=OuterRef("pk"))))
         .order_by("-created_at")
     )
     waiting = _waiting_by_loan(borrower)
@@ -211,7 +221,9 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
     due: Money = late or loan.next_due_amount or Money.zero()
     return LoanCard(
         loan=loan,
-        status_label=loan.get_status_display(),
+        status_label=str(NOT_PAID_OUT)
+        if getattr(loan, "payout_waits", False)
+        else loan.get_status_display(),
         status_tone=STATUS_TONES[LoanStatus(loan.status)],
         ring=draw_progress(done=loan.principal - loan.principal_outstanding, whole=loan.principal)
         if loan.status != LoanStatus.PENDING
@@ -245,11 +257,14 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     in_flight = in_flight_transfers(loan)
     held = total(transfer.amount for transfer in in_flight)
     merchant = loan.agreement.application.merchant
+    payout = payout_news(loan)
     return LoanPage(
         loan=loan,
         as_of=as_of,
         state=state,
-        status_label=str(loan.get_status_display()),
+        status_label=str(
+            loan.get_status_display() if payout is None or payout.is_open else NOT_PAID_OUT
+        ),
         status_tone=STATUS_TONES[state.status],
         due_amount=due_amount,
         to_pay=_less(due_amount, held),
@@ -282,6 +297,8 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         is_owed=state.status in OWED_STATUSES,
         disputed=tuple(row.number for row in state.installments if row.disputed),
         written_off_on=_written_off_on(state),
+        payout=payout,
+        with_fees=any(part.fees for part in own),
     )
 
 
@@ -355,7 +372,8 @@ def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:
         number=installment.number,
         due_date=installment.due_date,
         principal=own.principal,
-        interest=own.interest,
+        # Beside the principal the chart knows one cost: fees are in it.
+        interest=own.interest + own.fees,
         paid=installment.paid_on is not None,
     )
 
@@ -392,6 +410,7 @@ def _row(
         payable_through=installment.payable_through,
         principal=own.principal,
         interest=own.interest,
+        fees=own.fees,
         penalty=own.penalty,
         total=own.total,
         state=row_state,
@@ -511,6 +530,8 @@ def _tell(
 
 def _taken_back(event: Event, known: Mapping[str, Event]) -> str:
     target = known.get(getattr(event, "of", ""))
+    if isinstance(target, Disbursed):
+        return _("The payout came back: nothing is owed of it")
     if isinstance(target, Repaid | Recovered):
         amount: Money = target.amount
         return _("The payment of %(amount)s was taken back") % {"amount": f"¥{amount.amount:,.2f}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -38,7 +39,7 @@ class PayoutNews:
     """What became of the newest payout of a loan that is not paid out.
 
     `card_last_four` is where it would go now; `card_changed` says that it is another one than the
-    one tried. `held` says that money repaid before the payout came back waits to be returned.
+    one tried.
     """
 
     transfer: BankTransfer
@@ -97,12 +98,42 @@ def payee_of(application: LoanApplication) -> BankAccount | None:
     )
 
 
-def payouts_to_send_again() -> QuerySet[BankTransfer]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedPayout:
+    """A payout in the queue of staff: why it failed, and to which account it would go now."""
+
+    transfer: BankTransfer
+    reason: str
+    card_last_four: str
+    card_changed: bool
+    tries: int
+
+
+def failed_payouts() -> list[FailedPayout]:
     """Return the payouts that did not arrive and after which the loan still waits."""
-    return BankTransfer.objects.payouts_that_did_not_arrive().select_related(
-        "loan__borrower__profile",
-        "loan__agreement__application__merchant",
-        "loan__agreement__application__borrower",
+    waiting = list(
+        BankTransfer.objects.payouts_that_did_not_arrive().select_related(
+            "loan__agreement__application__merchant",
+            "loan__agreement__application__borrower__profile",
+        )
+    )
+    tries = Counter(
+        BankTransfer.objects.filter(
+            purpose=TransferPurpose.DISBURSEMENT,
+            loan__in=[transfer.loan_id for transfer in waiting],
+        ).values_list("loan_id", flat=True)
+    )
+    return [_failed(transfer, tries[transfer.loan_id]) for transfer in waiting]
+
+
+def _failed(payout: BankTransfer, tries: int) -> FailedPayout:
+    payee = payee_of(payout.loan.agreement.application)
+    return FailedPayout(
+        transfer=payout,
+        reason=payout_reason(payout),
+        card_last_four=payee.last_four if payee else "",
+        card_changed=payee is not None and payee.card_number != payout.card_number,
+        tries=tries,
     )
 
 
