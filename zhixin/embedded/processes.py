@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -42,6 +43,14 @@ def spawn_server(
         )
     _spawned[server.pid] = server
     return server
+
+
+@atexit.register
+def _forget_ended() -> None:
+    """Collect the servers that somebody else has ended; Python complains about them otherwise."""
+    for pid, server in list(_spawned.items()):
+        if server.poll() is not None:
+            _spawned.pop(pid, None)
 
 
 def free_port() -> int:
@@ -87,7 +96,8 @@ def _describe(pid: int | None) -> str:
 
 def is_alive(pid: int) -> bool:
     """Tell whether the process runs; a zombie does not, and our own is collected."""
-    if pid in _spawned and _spawned[pid].poll() is not None:
+    server = _spawned.get(pid)
+    if server is not None and server.poll() is not None:
         return False
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

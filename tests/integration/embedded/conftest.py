@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from zhixin.embedded import paths
+from zhixin.embedded.processes import stop_process
 
 
 @pytest.fixture
@@ -23,8 +25,7 @@ def data_dir() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     for process in processes_of(folder):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
+        stop_process(process.pid, with_signal=signal.SIGKILL, grace_seconds=5)
     shutil.rmtree(folder, ignore_errors=True)
 
 
