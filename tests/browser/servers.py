@@ -23,17 +23,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg2
-import redis
 
 from zhixin.embedded import processes
 from zhixin.embedded.product import Part, product_on
+from zhixin.embedded.redis import claimed_number
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 40
 SHOWN_LINES = 40
 # Beat would close days behind the story's back.
 LEFT_OUT = "beat"
-REDIS_NUMBERS = range(1, 16)
+# From the other end than the workers of pytest-xdist.
+REDIS_NUMBERS = range(15, 0, -1)
 CLAIM = "zhixin-browser-tests"
 T = TypeVar("T")
 
@@ -179,19 +180,8 @@ def own_database(server_url: str) -> Iterator[str]:
 @contextlib.contextmanager
 def own_redis(server_url: str) -> Iterator[str]:
     """Claim an empty numbered database of the Redis server; empty it again at the end."""
-    for number in REDIS_NUMBERS:
-        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{number}"))
-        client = redis.Redis.from_url(url)
-        claimed = client.dbsize() == 0 and client.set(CLAIM, os.getpid(), nx=True)
-        if claimed:
-            try:
-                yield url
-            finally:
-                client.flushdb()
-                client.close()
-            return
-        client.close()
-    raise AssertionError("No numbered database of the Redis server is empty.")
+    with claimed_number(server_url, REDIS_NUMBERS, claimant=CLAIM) as url:
+        yield url
 
 
 @contextlib.contextmanager

@@ -1,25 +1,31 @@
 """Gives a test session PostgreSQL and Redis of its own, before Django reads its settings.
 
-The controller of pytest-xdist starts them once; its workers inherit their addresses. A session that
-asks only for `tests/unit` starts none. DATABASE_URL and REDIS_URL are respected when set: Django
-then makes its test database on that server.
+The controller of pytest-xdist starts them once; its workers inherit their addresses. Each worker
+has a database of its own, by pytest-django, and all but the first a numbered database of Redis. A
+session that asks only for `tests/unit` starts none. DATABASE_URL and REDIS_URL are respected when
+set: Django then makes its test database on that server.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from zhixin.embedded import paths
 from zhixin.embedded.errors import EmbeddedError
+from zhixin.embedded.redis import claimed_number
 from zhixin.embedded.services import Services, ensure_running
 
 _UNIT_TESTS = paths.PROJECT_DIR / "tests" / "unit"
+# As many as a Redis server has unless its settings say more.
+_REDIS_NUMBERS = 16
 _services_key = pytest.StashKey[Services]()
 _folder_key = pytest.StashKey[str]()
 
@@ -29,13 +35,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Start the servers ahead of pytest-django, which reads the settings in this hook."""
     # Whatever the shell says: tests never run on another environment's settings.
     os.environ["DJANGO_SETTINGS_MODULE"] = "zhixin.settings.test"
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        if _needs_no_servers(early_config):
-            folder = tempfile.mkdtemp(prefix="zhixin-tests-")
-            early_config.stash[_folder_key] = folder
-            os.environ[paths.DATA_DIR_VARIABLE] = folder
-        else:
-            _start(early_config)
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        _take_number(early_config, worker=int(worker.removeprefix("gw")))
+    elif _needs_no_servers(early_config):
+        folder = tempfile.mkdtemp(prefix="zhixin-tests-")
+        early_config.stash[_folder_key] = folder
+        os.environ[paths.DATA_DIR_VARIABLE] = folder
+    else:
+        _start(early_config)
     return (yield)
 
 
@@ -56,6 +63,27 @@ def _start(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[_services_key] = services
     os.environ.update(services.as_environment())
+
+
+def _take_number(config: pytest.Config, *, worker: int) -> None:
+    """Give a worker of pytest-xdist its numbered database of Redis; the first keeps the given one.
+
+    Each begins to look at a number of its own: tests empty theirs, and with it the claim.
+    """
+    address = os.environ.get("REDIS_URL", "")
+    given = urlsplit(address)
+    if not worker or given.scheme not in {"redis", "rediss"}:
+        return
+    first = int(given.path.strip("/") or 0) + worker
+    numbers = [number % _REDIS_NUMBERS for number in range(first, first + _REDIS_NUMBERS - worker)]
+    stack = contextlib.ExitStack()
+    try:
+        os.environ["REDIS_URL"] = stack.enter_context(
+            claimed_number(address, numbers, claimant="zhixin-tests")
+        )
+    except EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.add_cleanup(stack.close)
 
 
 def _needs_no_servers(config: pytest.Config) -> bool:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import re
 import secrets
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
@@ -157,6 +160,32 @@ class RedisServer:
             if isinstance(state, dict) and {"pid", "port", "password"} <= state.keys():
                 return state
         return None
+
+
+@contextlib.contextmanager
+def claimed_number(address: str, numbers: Iterable[int], *, claimant: str) -> Iterator[str]:
+    """Hold the first empty numbered database of a server; give its address and empty it again.
+
+    What is in another is somebody's and stays. Raises EmbeddedError when none of `numbers` is
+    empty, or the server has no such number.
+    """
+    for number in numbers:
+        own = urlunsplit(urlsplit(address)._replace(path=f"/{number}"))
+        with contextlib.closing(redis.Redis.from_url(own)) as client:
+            if not _claim(client, claimant):
+                continue
+            try:
+                yield own
+            finally:
+                client.flushdb()
+        return
+    raise EmbeddedError("The Redis server has no empty numbered database left.")
+
+
+def _claim(client: redis.Redis, claimant: str) -> bool:
+    with contextlib.suppress(redis.ResponseError):  # The server has fewer numbers.
+        return client.dbsize() == 0 and bool(client.set(claimant, os.getpid(), nx=True))
+    return False
 
 
 def _answers(address: str) -> bool:
