@@ -4,6 +4,8 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 # More arguments for pytest: make test ARGS="-k repay -x"
 ARGS ?=
+# Processes that share the tests, one a processor; some tests (ARGS) run in one: make test WORKERS=4
+WORKERS ?= $(if $(strip $(ARGS)),0,logical)
 # How many random histories `make soak` runs, in memory and in a database; SEED=0 draws one.
 SEQUENCES ?= 5000
 STORED ?= 500
@@ -47,7 +49,7 @@ run: setup ## Run everything until Ctrl-C (PORT=8001 for another port, HOST=0.0.
 
 test: setup ## Run all tests (ARGS="-k repay" for some)
 	@$(PYTHON) -m zhixin.embedded.browser
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 $(ARGS)
 
 check: setup lint types contracts ## Lint, format, types, contracts, templates, migrations, production settings
 	@echo "· Migrations"
