@@ -25,7 +25,7 @@ from zhixin.sandbox.keys import KeyFiles, ensure_keys
 from zhixin.shared.signing import load_private_key, load_public_key
 
 PROJECT = Path(__file__).resolve().parents[3]
-PATIENCE_SECONDS = 8
+PATIENCE_SECONDS = 40
 T = TypeVar("T")
 
 

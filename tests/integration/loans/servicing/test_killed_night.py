@@ -128,7 +128,6 @@ class Copy:
             watcher.autocommit = True
             hold.execute(f"SELECT 1 FROM {moment.table} WHERE id = %s FOR UPDATE", [moment.key])
             process = self.start("close_day", "--through", LAST_DAY.isoformat())
-            assert process.stdout is not None
 
             def others(waiting: str = "") -> bool:
                 watch.execute(
@@ -136,21 +135,24 @@ class Copy:
                     "AND pid NOT IN (pg_backend_pid(), %s)" + waiting,
                     [holder.info.backend_pid],
                 )
-                return bool(watch.fetchone()[0])  # type: ignore[index]
+                return bool(watch.fetchone()[0])  # type: ignore[index]  # A count is one row.
 
             def is_held() -> bool:
                 assert process.poll() is None, process.stdout and process.stdout.read()
                 return others(" AND wait_event_type = 'Lock'")
 
-            eventually(is_held)
-            watch.execute(
-                "SELECT count(*) FROM loans_nightsteprun WHERE step = %s AND business_date = %s",
-                [moment.step, july(16)],
-            )
-            assert watch.fetchone() == (0,), f"{moment.step} was over before it was held."
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
-            process.stdout.close()
+            with process:
+                try:
+                    eventually(is_held)
+                    watch.execute(
+                        "SELECT count(*) FROM loans_nightsteprun "
+                        "WHERE step = %s AND business_date = %s",
+                        [moment.step, july(16)],
+                    )
+                    assert watch.fetchone() == (0,), f"{moment.step} was over before it was held."
+                finally:
+                    process.kill()
+            assert process.returncode == -signal.SIGKILL
             holder.rollback()
             # The server notices on its own that nobody listens any more.
             eventually(lambda: not others())
