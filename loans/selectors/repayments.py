@@ -11,25 +11,36 @@ from loans.engine.lifecycle import TransferState
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import TransferPurpose
+from loans.selectors.servicing import state_from
 from zhixin.shared.money import Money, total
 
+# One statement for all that a repayment is judged by, since every repayment asks for it
+# (docs/performance.md). The amounts are those of `_in_flight`; a test compares them.
+_STANDING = """
+    SELECT terms::text,
+        ARRAY(SELECT body::text FROM loans_loanevent WHERE loan_id = %s ORDER BY sequence),
+        ARRAY(SELECT amount_cents FROM loans_banktransfer WHERE loan_id = %s AND state IN %s
+            AND purpose = %s AND withdrawn_at IS NULL ORDER BY id)
+    FROM loans_agreement WHERE id = %s
+"""
+_UNSETTLED = (TransferState.PENDING, TransferState.SENT)
 
-def in_flight_amounts(loan: Loan) -> list[Money]:
-    """Return the amounts of the repayments whose outcome is not known yet, oldest first."""
-    # `_in_flight` as plain SQL, a test compares them: it is asked for with every repayment.
-    states = (TransferState.PENDING, TransferState.SENT)
+
+def standing_of(loan: Loan, *, as_of: datetime.date) -> tuple[LoanState, list[Money]]:
+    """Return the state of the loan, and the amounts of the repayments that are on their way.
+
+    The amounts are those whose outcome is not known yet, oldest first.
+    """
+    facts = [loan.pk, loan.pk, _UNSETTLED, TransferPurpose.REPAYMENT, loan.agreement_id]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT amount_cents FROM loans_banktransfer WHERE loan_id = %s AND state IN %s"
-            " AND purpose = %s AND withdrawn_at IS NULL ORDER BY id",
-            [loan.pk, states, TransferPurpose.REPAYMENT],
-        )
-        return [Money(cents) for (cents,) in cursor.fetchall()]
+        cursor.execute(_STANDING, facts)
+        terms, bodies, cents = cursor.fetchone()
+    return state_from(terms, bodies, as_of=as_of), [Money(each) for each in cents]
 
 
 def in_flight_repayments(loan: Loan) -> Money:
     """Return the sum of the repayments whose outcome is not known yet."""
-    return total(in_flight_amounts(loan))
+    return total(_in_flight(loan).values_list("amount", flat=True))
 
 
 def in_flight_transfers(loan: Loan) -> list[BankTransfer]:
@@ -55,6 +66,17 @@ def was_received(loan: Loan, amount: Money, *, on: datetime.date) -> bool:
         effective_date=on,
     )
     return amount in received.values_list("amount", flat=True)
+
+
+def asked_today(loan: Loan) -> Money:
+    """Return what the loan's summary asks for today: what is late, with what is due today.
+
+    Zero when nothing is late. Paying it, the borrower is late no more.
+    """
+    late: Money = loan.overdue_amount
+    if late and loan.next_due_date == loan.projected_as_of:
+        late += loan.next_due_amount
+    return late
 
 
 def what_is_due(state: LoanState) -> Money:

@@ -120,4 +120,9 @@ def loan_state(loan: Loan, *, as_of: datetime.date) -> LoanState:
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, [loan.pk, loan.agreement_id])
         terms, bodies = cursor.fetchone()
+    return state_from(terms, bodies, as_of=as_of)
+
+
+def state_from(terms: str, bodies: list[str], *, as_of: datetime.date) -> LoanState:
+    """Return the fold of stored terms and events, as the texts of their JSON."""
     return replay(_terms_from(terms), _events_from(bodies), as_of)

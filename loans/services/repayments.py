@@ -20,7 +20,7 @@ from loans.models.transfer import (
     TransferDirection,
     TransferPurpose,
 )
-from loans.selectors.repayments import in_flight_amounts, was_received, what_is_due
+from loans.selectors.repayments import standing_of, was_received, what_is_due
 from loans.selectors.servicing import loan_state
 from loans.services.commands import claim_command
 from loans.services.locks import lock_loan
@@ -88,8 +88,7 @@ def request_repayment(
     )
     if not new:
         return BankTransfer.objects.get(command=command)
-    state = loan_state(loan, as_of=business_date)
-    in_flight = in_flight_amounts(loan)
+    state, in_flight = standing_of(loan, as_of=business_date)
     on_its_way = total(in_flight)
     _check_amount(loan, state, amount, on_its_way)
     _check_same_on_its_way(amount, in_flight)

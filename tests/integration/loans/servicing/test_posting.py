@@ -15,12 +15,20 @@ from django.test.utils import CaptureQueriesContext
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer, Installment, Loan
 from loans.models.transfer import TransferDirection, TransferPurpose
-from loans.selectors.repayments import in_flight_amounts, in_flight_transfers
+from loans.selectors.repayments import in_flight_repayments, in_flight_transfers, standing_of
+from loans.selectors.servicing import loan_state
 from loans.services.repayments import request_repayment
 from loans.services.servicing import refresh_loan
-from loans.services.transfers import order_transfer
+from loans.services.transfers import order_transfer, settle_transfer
 from tests.factories.accounts import CARD_NUMBER
-from tests.factories.funded import SIGNED_AT, SIGNED_ON, funded_loan, set_business_date, settle
+from tests.factories.funded import (
+    SIGNED_AT,
+    SIGNED_ON,
+    funded_loan,
+    set_business_date,
+    settle,
+    word,
+)
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.money import Money
 
@@ -49,9 +57,14 @@ def test_a_repayment_writes_only_what_it_changes() -> None:
         locked = Loan.objects.for_update().get(pk=loan.pk)
         refresh_loan(loan=locked, as_of=FIRST_DUE, reason="BILLED", actor=NIGHT, at=SIGNED_AT)
     before = versions_of(loan)
-    transfer = pay(loan, 106_619, on=FIRST_DUE)
+    with CaptureQueriesContext(connection) as ordered:
+        transfer = pay(loan, 106_619, on=FIRST_DUE)
+    # Each asks once for all that it has to know: locks and one read, beside what they write.
+    assert written_in(ordered) == ["loans_moneycommand", "loans_banktransfer"]
+    assert statements_in(ordered) == 4
     with CaptureQueriesContext(connection) as captured:
-        settle(transfer)
+        settle_transfer(reference=str(transfer.public_id), word=word(transfer), at=SIGNED_AT)
+    assert statements_in(captured) == 9
     assert written_in(captured) == [
         "loans_banknotice",
         "loans_banktransfer",
@@ -63,6 +76,12 @@ def test_a_repayment_writes_only_what_it_changes() -> None:
     ]
     after = versions_of(loan)
     assert [number for number in after if after[number] != before[number]] == [1]
+
+
+def statements_in(captured: CaptureQueriesContext) -> int:
+    """Return how many statements there are, without those that bound a transaction."""
+    bounds = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    return sum(not query["sql"].startswith(bounds) for query in captured)
 
 
 def written_in(captured: CaptureQueriesContext) -> list[str]:
@@ -129,8 +148,11 @@ def test_the_amounts_on_their_way_are_those_of_the_transfers_on_their_way() -> N
             business_date=SIGNED_ON,
             at=SIGNED_AT,
         )
-    assert in_flight_amounts(loan) == [each.amount for each in in_flight_transfers(loan)]
-    assert in_flight_amounts(loan) == [Money(1001), Money(1002), Money(1003)]
+    state, in_flight = standing_of(loan, as_of=SIGNED_ON)
+    assert state == loan_state(loan, as_of=SIGNED_ON)
+    assert in_flight == [each.amount for each in in_flight_transfers(loan)]
+    assert in_flight == [Money(1001), Money(1002), Money(1003)]
+    assert in_flight_repayments(loan) == Money(3006)
 
 
 @pytest.mark.django_db(transaction=True)
