@@ -25,6 +25,7 @@ from loans.engine.bank_file import (
     Statement,
     StatementLine,
     match,
+    may_exceed,
 )
 from loans.engine.events import InvalidEventError
 from loans.engine.state import LoanState
@@ -37,7 +38,7 @@ from loans.services.ledger import SuspenseReason, post_suspense
 from loans.services.received_money import MoneyReceived, record_repayment
 from zhixin.shared.actor import Actor
 from zhixin.shared.errors import DomainError
-from zhixin.shared.money import total
+from zhixin.shared.money import Money, total
 
 BATCH = 500
 _KNOWN = frozenset(
@@ -118,11 +119,16 @@ class Judge:
         if spoken.loan is None:
             return _unmatched(line, spoken.reason, spoken.detail)
         try:
-            what_if = self._fold(line, spoken.loan.key)
+            case, what_if = self._fold(line, spoken.loan.key)
         except InvalidEventError as error:
             return _unmatched(line, RowReason.REFUSED, f"{spoken.loan.number}: {error.problem}")
         except DomainError as error:
             return _unmatched(line, RowReason.REFUSED, f"{spoken.loan.number}: {error}")
+        beyond = what_if["beyond"]
+        if beyond != "0.00" and not may_exceed(spoken.reason):
+            detail = f"{spoken.loan.number}: +{beyond}"
+            return _unmatched(line, RowReason.MORE_THAN_OWED, detail)
+        self._cases[spoken.loan.key] = case
         return Judgement(
             line=line,
             verdict=RowVerdict.WILL_BOOK,
@@ -132,7 +138,7 @@ class Judge:
             what_if=what_if,
         )
 
-    def _fold(self, line: StatementLine, loan_id: int) -> dict[str, str]:
+    def _fold(self, line: StatementLine, loan_id: int) -> tuple[LoanCase, dict[str, str]]:
         """Return what the money would pay, with all lines above it on the same loan."""
         case = self._cases.get(loan_id)
         if case is None:
@@ -141,8 +147,8 @@ class Judge:
         sequence = len(case.events) + 1
         event = money_of(line).event_maker(case)(f"what-if-{sequence}", sequence)
         state = case.fold_with(event)
-        self._cases[loan_id] = replace(case, events=(*case.events, event), state=state)
-        return {"kind": event.kind, **_paid(case.state, state, event.event_id)}
+        paid = {"kind": event.kind, **_paid(case.state, state, event.event_id)}
+        return replace(case, events=(*case.events, event), state=state), paid
 
 
 def _invalid(line: StatementLine, reason: RowReason) -> Judgement:
@@ -175,6 +181,8 @@ def _paid(before: LoanState, after: LoanState, event_id: str) -> dict[str, str]:
         "fees": str(total(part.fees for part in parts)),
         "penalty": str(total(part.penalty for part in parts)),
         "credit": "0.00" if went is None else str(went.credit),
+        # Of the credit, what nothing is owed for: it goes back to the borrower.
+        "beyond": str(max(after.overpaid - before.overpaid, Money.zero())),
         "owed_before": str(before.payoff_amount),
         "owed_after": str(after.payoff_amount),
     }

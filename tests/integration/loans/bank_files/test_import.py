@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from accounts.services import profiles
+from loans.engine.bank_file import RowReason
 from loans.engine.ledger import HouseAccount
 from loans.engine.lifecycle import LoanStatus
 from loans.models import BankFile, BankFileRow, BankFileStep, JournalEntry, Loan, LoanEvent, Posting
@@ -210,6 +211,36 @@ def test_a_closed_loan_gets_credit_from_its_borrower_only() -> None:
     ]
     loan.refresh_from_db()
     assert (loan.status, loan.overpaid_amount) == (LoanStatus.OVERPAID, yuan("100.00"))
+    assert_ties()
+
+
+def test_money_beyond_what_is_owed_is_said_and_needs_the_contract_number() -> None:
+    loan = loan_with_card(5)
+    number = loan.agreement.number
+    set_business_date(datetime.date(2026, 6, 16))
+    text = statement(
+        row(serial="B-1", amount="11000.00", on="2026-06-16", account=card(5)),
+        # By the account only: 11,000.00 of 12,000.00 came above, so 200.00 are too much.
+        row(serial="B-2", amount="1200.00", on="2026-06-16", account=card(5)),
+        row(serial="B-3", amount="1000.00", on="2026-06-16", account=card(5)),
+        row(serial="B-4", amount="50.00", on="2026-06-16", payer="李小华", remark=number),
+    )
+    found = judged(text)
+    assert [(each.verdict, each.reason) for each in found] == [
+        (RowVerdict.WILL_BOOK, RowReason.BY_ACCOUNT),
+        (RowVerdict.UNMATCHED, RowReason.MORE_THAN_OWED),
+        (RowVerdict.WILL_BOOK, RowReason.BY_ACCOUNT),
+        (RowVerdict.WILL_BOOK, RowReason.BY_NUMBER),
+    ]
+    assert found[1].detail == f"{number}: +200.00"
+    assert [each.what_if.get("beyond") for each in found] == ["0.00", None, "0.00", "50.00"]
+    staff = make_servicer()
+    file = stored(text, staff)
+    imported(file, staff)
+    assert [kind for kind, _ in kinds(file)] == ["BOOKED", "QUEUED", "BOOKED", "BOOKED"]
+    loan.refresh_from_db()
+    assert loan.overpaid_amount == Money.parse("50.00")
+    assert suspense() == Money.parse("1200.00")
     assert_ties()
 
 

@@ -18,10 +18,8 @@ from loans.models import BankBill, BankDifference, BankTransfer, Loan, LoanEvent
 from loans.models.reconciliation import DifferenceKind
 from loans.models.transfer import TransferDirection
 from loans.services.transfers import order_transfer
-from loans.tasks import chase_open_transfers, reconcile_bank, send_transfer
-from tests.factories.funded import signed_loan
+from loans.tasks import reconcile_bank, send_transfer
 from tests.integration.loans.rail.conftest import Rail, settled
-from tests.integration.sandbox.sandbox_world import eventually
 from zhixin.shared import clock
 from zhixin.shared.actor import SYSTEM
 from zhixin.shared.money import Money
@@ -228,25 +226,6 @@ def test_the_task_leaves_a_bank_that_is_away_for_later(rail: Rail, paid: BankTra
     rail.bank.kill()
     reconcile_bank()
     assert not BankBill.objects.exists()
-
-
-def test_a_payout_that_comes_back_waits_for_a_person(
-    rail: Rail, today: datetime.date, loan: Loan, paid: BankTransfer
-) -> None:
-    other, payout = signed_loan()
-    send_transfer(transfer_id=payout.pk)
-    settled(payout)
-    rail.bank.control("returns", {"client_reference": str(payout.public_id)})
-    eventually(BankDifference.objects.exists)
-    payout.refresh_from_db()
-    assert payout.state == TransferState.REVERSED
-    assert (only().kind, only().transfer) == (DifferenceKind.RETURNED, payout)
-    assert LoanEvent.objects.filter(loan=other).count() == 1
-    compare(rail, today)
-    assert only().kind == DifferenceKind.RETURNED
-    chase_open_transfers()
-    payout.refresh_from_db()
-    assert payout.state == TransferState.REVERSED
 
 
 @pytest.mark.parametrize("table", ["bankbill", "bankdifference", "differencestep"])
