@@ -41,6 +41,7 @@ class StatementInvariantError(Exception):
 class LineKind(StrEnum):
     """What a line tells."""
 
+    UPFRONT_FEE = "UPFRONT_FEE"
     BILLED = "BILLED"
     LATE_CHARGE = "LATE_CHARGE"
     CREDIT_USED = "CREDIT_USED"
@@ -101,7 +102,7 @@ class StatementLine:
     Attributes:
         number: of the installment that was billed.
         asked: what the installment asks for, as billed.
-        event: of a line of kind EVENT or INTEREST_TO_DATE.
+        event: of a line of kind EVENT, INTEREST_TO_DATE or UPFRONT_FEE.
         allocation: where a repayment went, as it stood when it was received.
         because: lines that re-add to the interest of a billed installment, or to a late charge.
     """
@@ -312,7 +313,10 @@ def _asked(now: LoanState, row: InstallmentState) -> Buckets:
 def _lines_of_event(
     now: LoanState, later: LoanState, event: Event, balance: Position
 ) -> Iterator[StatementLine]:
-    """Yield what an event did; what it made due by closing the running period stands apart."""
+    """Yield what an event did; what it made due by closing the running period stands apart.
+
+    So does the up-front fee, which is owed from the payout on and never held back from it.
+    """
     day, change = later.as_of, position_of(later) - position_of(now)
     charged = _charged_between(now, later)
     if isinstance(event, Reversed):
@@ -329,14 +333,21 @@ def _lines_of_event(
             event=event,
             because=_interest_to_date_lines(now, charged.interest),
         )
+    fee = charged.fees if isinstance(event, Disbursed) else _ZERO
+    part = replace(NO_CHANGE, fees=fee)
+    balance += change - part
     yield StatementLine(
         date=day,
         kind=LineKind.EVENT,
-        change=change,
-        balance=balance + change,
+        change=change - part,
+        balance=balance,
         event=event,
         allocation=next((r for r in later.repayments if r.event_id == event.event_id), None),
     )
+    if fee:
+        yield StatementLine(
+            date=day, kind=LineKind.UPFRONT_FEE, change=part, balance=balance + part, event=event
+        )
 
 
 def _interest_to_date_lines(now: LoanState, whole: Money) -> tuple[Line, ...]:

@@ -88,9 +88,12 @@ def _summary(account: _Account) -> tuple[Fact, ...]:
     billed = found.charged.interest + found.charged.fees
     paid_out, received = _sum_of(found, Disbursed), _sum_of(found, Repaid, Recovered)
     taken_back, refunded = _taken_back(account), _sum_of(found, Refunded)
-    named = paid_out + billed + found.charged.penalty + taken_back + refunded - received
+    came_back = _came_back(account)
+    named = paid_out + billed + found.charged.penalty + taken_back + refunded
+    named -= received + came_back
     amounts = (
         (_("Paid out to you"), paid_out),
+        (_("Payout that came back to us"), -came_back),
         (_("Interest and fees billed"), billed),
         (_("Late charges"), found.charged.penalty),
         (_("Received from you"), -received),
@@ -117,12 +120,22 @@ def _sum_of(found: Statement, *kinds: type[Disbursed | Repaid | Recovered | Refu
     )
 
 
-def _taken_back(account: _Account) -> Money:
-    targets = [
+def _came_back(account: _Account) -> Money:
+    payouts = [each for each in _reversed_in(account) if isinstance(each, Disbursed)]
+    return Money(sum(payout.amount.cents for payout in payouts))
+
+
+def _reversed_in(account: _Account) -> list[object]:
+    """Return the events that were reversed in these days."""
+    return [
         _reversed_by(account, line.event)
         for line in account.statement.lines
         if isinstance(line.event, Reversed)
     ]
+
+
+def _taken_back(account: _Account) -> Money:
+    targets = _reversed_in(account)
     return Money(
         sum(target.amount.cents for target in targets if isinstance(target, Repaid | Recovered))
     )
@@ -203,7 +216,7 @@ def _line_row(account: _Account, line: StatementLine, shape: _Shape) -> TableRow
     return TableRow(
         cells=(
             plain_date(line.date),
-            _title(account, line),
+            _title(line),
             *shape.cells(line.change, change=True),
             money(line.balance.total),
         ),
@@ -213,17 +226,18 @@ def _line_row(account: _Account, line: StatementLine, shape: _Shape) -> TableRow
     )
 
 
-def _title(account: _Account, line: StatementLine) -> str:
-    if line.kind is LineKind.BILLED:
-        return _("Installment %(number)d due") % {"number": line.number}
-    if line.kind is LineKind.LATE_CHARGE:
-        return _("Late charge")
-    if line.kind is LineKind.CREDIT_USED:
-        return _("Money paid ahead, now used")
-    if line.kind is LineKind.INTEREST_TO_DATE:
-        return _("Interest for the days used")
+def _title(line: StatementLine) -> str:
+    titles = {
+        LineKind.BILLED: _("Installment %(number)d due") % {"number": line.number or 0},
+        LineKind.LATE_CHARGE: _("Late charge"),
+        LineKind.UPFRONT_FEE: _("Up-front fee"),
+        LineKind.CREDIT_USED: _("Money paid ahead, now used"),
+        LineKind.INTEREST_TO_DATE: _("Interest for the days used"),
+    }
+    if line.kind in titles or line.event is None:
+        return titles.get(line.kind, "")
     event = line.event
-    label = str(EVENT_LABELS[event.kind]) if event is not None else ""
+    label = str(EVENT_LABELS[event.kind])
     if isinstance(event, _MONEY_EVENTS):
         return f"{label} {money(event.amount)}"
     return label
@@ -241,17 +255,24 @@ def _note(account: _Account, line: StatementLine) -> str:
     notes = [
         _about(account, line),
         _where_it_went(line),
-        str(_EVENT_NOTES.get(type(line.event), "")),
+        "" if _is_payout_back(account, line) else str(_EVENT_NOTES.get(type(line.event), "")),
     ]
     if isinstance(line.event, PlanChanged | Waived | ChargedOff | Reversed):
         notes.insert(0, row.reason_text)
     return in_a_row(notes)
 
 
+def _is_payout_back(account: _Account, line: StatementLine) -> bool:
+    event = line.event
+    return isinstance(event, Reversed) and isinstance(_reversed_by(account, event), Disbursed)
+
+
 def _about(account: _Account, line: StatementLine) -> str:
     event = line.event
     if isinstance(event, Reversed):
         target = _reversed_by(account, event)
+        if isinstance(target, Disbursed):
+            return _("The payout came back: nothing is owed of it.")
         if isinstance(target, Repaid | Recovered):
             return _("The payment of %(amount)s of %(date)s was taken back.") % {
                 "amount": money(target.amount),

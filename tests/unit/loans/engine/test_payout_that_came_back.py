@@ -218,3 +218,22 @@ def test_paid_out_again_it_is_a_loan_that_was_paid_out_later(
     once = replay(some_terms, [second, *since], on)
     assert replace(twice, events=()) == replace(once, events=())
     assert_state_is_sound(some_terms, twice)
+
+
+def test_the_statement_shows_the_up_front_fee_apart_and_all_of_it_going() -> None:
+    fees = loan(fees={"upfront_amount": "100.00"})
+    events = [payout(fees), paid("a", "2024-01-20", "50.00"), BACK]
+    told = statement(fees, events, start=day("2024-01-01"), end=day("2024-02-28"))
+    rows = [
+        (line.date.isoformat()[5:], str(line.kind), str(line.change.total), str(line.balance.total))
+        for line in told.lines
+    ]
+    assert rows == [
+        ("01-01", "EVENT", "10000.00", "10000.00"),
+        ("01-01", "UPFRONT_FEE", "100.00", "10100.00"),
+        ("01-20", "EVENT", "-50.00", "10050.00"),
+        ("02-01", "BILLED", "99.81", "10149.81"),
+        ("02-01", "CREDIT_USED", "0.00", "10149.81"),
+        ("02-05", "EVENT", "-10199.81", "-50.00"),
+    ]
+    assert (told.charged.total, told.closing.credit) == (ZERO, money("50.00"))
