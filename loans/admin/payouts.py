@@ -36,7 +36,7 @@ class NotArrivedFilter(admin.SimpleListFilter):
     title = gettext_lazy("payout")
     parameter_name = "payout"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - Django's signature.
         """Return the one choice beside all."""
         del request, model_admin
         return [("not_arrived", _("Did not arrive, to be sent again"))]

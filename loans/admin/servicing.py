@@ -236,7 +236,7 @@ class LoanAdmin(LoanRecord):
         """Add the desk's pages to those of the list."""
         return [*loan_desk.urls(self.admin_site.admin_view), *super().get_urls()]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ANN401 - Django's signature.
         """Leave out what leads to the desk and the documents when they may not be opened."""
         groups = super().get_fieldsets(request, obj)
         if obj is None or may_open_loan(signed_in(request), obj):
