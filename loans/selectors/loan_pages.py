@@ -29,13 +29,13 @@ from loans.engine.events import (
 )
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.payoff import interest_saved
-from loans.engine.state import Buckets, InstallmentState, Line, LoanState
+from loans.engine.state import Buckets, InstallmentState, Line, LoanState, NextDue
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.payouts import PayoutNews, payout_news
-from loans.selectors.repayments import in_flight_transfers, what_is_due
+from loans.selectors.repayments import asked_today, in_flight_transfers, what_is_due
 from loans.selectors.servicing import engine_event, loan_state
 from zhixin.shared.charts import (
     InstallmentBar,
@@ -67,6 +67,7 @@ _NOT_BY_DAY = ("installment_principal", "installment_fees")
 class LoanCard:
     """A loan in a list: what is late or due next, less what is on its way.
 
+    `to_pay_now` is what is owed where nothing is late or to come, such as a late charge.
     `still_owed` is all that is left of a loan that was written off, else zero. `at_cashier` are
     payments that wait at the bank's own page, where the borrower may have left without paying.
     """
@@ -78,6 +79,7 @@ class LoanCard:
     is_open: bool
     late: Money
     next_payment: Money
+    to_pay_now: Money
     is_covered: bool
     is_written_off: bool
     still_owed: Money
@@ -135,6 +137,8 @@ class LoanPage:
     """Everything that a loan's own page shows on a business date.
 
     `to_pay` and `payoff_to_pay` are what is due and what ends the loan, less what is on its way.
+    `then_to_pay` is what has to be paid by `then_date`, with what is due already, where that is a
+    late charge or the like beside which the next installment is not to be overlooked.
     `payoff_saves` is the interest that paying everything today saves.
     `late_cost` is all that being late has cost so far, paid or not, less what was waived. Each
     number's lines have its name and `_why`. A loan that was written off is owed though it is not
@@ -153,6 +157,8 @@ class LoanPage:
     payoff_to_pay: Money
     payoff_saves: Money
     due_date: datetime.date | None
+    then_date: datetime.date | None
+    then_to_pay: Money
     can_wait: tuple[InstallmentState, ...]
     is_soon: bool
     late_cost: Money
@@ -168,6 +174,7 @@ class LoanPage:
     rate_today: Decimal
     in_flight: tuple[BankTransfer, ...]
     to_pay_why: tuple[WhyLine, ...]
+    then_why: tuple[WhyLine, ...]
     payoff_why: tuple[WhyLine, ...]
     late_cost_why: tuple[WhyLine, ...]
     tomorrow_why: tuple[WhyLine, ...]
@@ -214,11 +221,8 @@ def _waiting_by_loan(borrower: User) -> dict[int, list[BankTransfer]]:
 
 def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
     held = total(transfer.amount for transfer in waiting)
-    late = loan.overdue_amount
-    if late and loan.next_due_date == loan.projected_as_of:
-        # What is due today stands beside what is late: one amount to pay, as on the loan's page.
-        late += loan.next_due_amount
-    due: Money = late or loan.next_due_amount or Money.zero()
+    late, no_day = asked_today(loan), _owed_without_a_day(loan)
+    due: Money = late or loan.next_due_amount or no_day
     return LoanCard(
         loan=loan,
         status_label=str(NOT_PAID_OUT)
@@ -231,11 +235,23 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
         is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
         late=_less(late, held),
         next_payment=_less(loan.next_due_amount or Money.zero(), held),
+        to_pay_now=_less(no_day, held),
         is_covered=bool(held) and held >= due,
         is_written_off=loan.status == LoanStatus.CHARGED_OFF,
         still_owed=_less(owed_after_write_off(loan), held),
         at_cashier=tuple(transfer for transfer in waiting if transfer.expires_at),
     )
+
+
+def _owed_without_a_day(loan: Loan) -> Money:
+    """Return what an open loan asks for when nothing of it is late or to come.
+
+    That is penalty, which grows no more, or an installment in dispute.
+    """
+    as_of = loan.projected_as_of
+    if loan.status not in OPEN_STATUSES or loan.overdue_amount or loan.next_due_date or not as_of:
+        return Money.zero()
+    return loan_state(loan, as_of=as_of).payable_now
 
 
 def owed_after_write_off(loan: Loan) -> Money:
@@ -251,7 +267,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     shown = shown_installments(state)
     own = [_own_part(installment) for installment in shown]
     parts = list(zip(shown, own, strict=True))
-    due_amount, due_date = what_is_due(state), _day_due(state)
+    due_amount, due_date, then = what_is_due(state), _day_due(state), _then(state)
     events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     plan = _plan_in_force(events, as_of)
     in_flight = in_flight_transfers(loan)
@@ -271,6 +287,8 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         payoff_to_pay=_less(state.payoff_amount, held),
         payoff_saves=interest_saved(state),
         due_date=due_date,
+        then_date=then.date if then else None,
+        then_to_pay=_less(then.amount, held) if then else Money.zero(),
         can_wait=_can_wait(state),
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         late_cost=state.penalty_accrued - state.totals.waived.penalty,
@@ -289,6 +307,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
             *why(state, "payable_now" if state.payable_now else "next_due"),
             *on_its_way(min(held, due_amount)),
         ),
+        then_why=(*why(state, "next_due"), *on_its_way(min(held, then.amount))) if then else (),
         payoff_why=why(state, "payoff_amount"),
         late_cost_why=_late_cost_lines(state),
         tomorrow_why=why(state, "penalty_per_day"),
@@ -347,11 +366,17 @@ def _day_due(state: LoanState) -> datetime.date | None:
     return state.next_due.date if state.next_due is not None else None
 
 
+def _then(state: LoanState) -> NextDue | None:
+    """Return what comes next, where something is due now that is not late."""
+    coming = state.next_due
+    if coming is None or state.overdue.total or not state.payable_now:
+        return None
+    return coming if coming.date > state.as_of else None
+
+
 def _can_wait(state: LoanState) -> tuple[InstallmentState, ...]:
     """Return the billed installments that may be paid later and are not what is asked for next."""
-    asked = {row.number for row in state.payable_rows}
-    if not asked and state.next_due is not None:
-        asked = {state.next_due.number}
+    asked = {row.number for row in (*state.payable_rows, *state.next_due_rows)}
     return tuple(
         row
         for row in state.installments

@@ -78,7 +78,7 @@ def prepayment_choice(
     options = compare_prepayments(terms, known, amount=amount, on=as_of)
     return PrepaymentChoice(
         amount=amount,
-        surplus=amount - max(state.due_now.total - on_its_way, Money.zero()),
+        surplus=amount - max(state.due_before_choice - on_its_way, Money.zero()),
         rows=tuple(
             OptionRow(
                 option=option,

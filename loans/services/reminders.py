@@ -16,6 +16,7 @@ from accounts.models import MessageState
 from accounts.services.messages import queue_message
 from loans.models import AutopayNotice, Installment, Loan
 from loans.models.loan import OPEN_STATUSES
+from loans.selectors.repayments import asked_today
 from loans.selectors.servicing import loan_state
 from zhixin.shared.actor import Actor
 from zhixin.shared.money import Money
@@ -98,12 +99,18 @@ def _queue_upcoming(
 
 
 def _amount_of(installment: Installment, business_date: datetime.date) -> Money:
-    """Return what the installment still asks for; another one of the loan may be due before it."""
-    loan = installment.loan
-    same_day = loan.installments.filter(
-        payable_through=installment.payable_through, paid_on__isnull=True
-    )
-    if loan.next_due_date == installment.payable_through and same_day.count() == 1:
+    """Return what has to be paid by the installment's last day in time, said once for a day.
+
+    Of a loan that is late that is also what is late, which money pays first. An installment before
+    which another one is due asks for itself alone.
+    """
+    loan, day = installment.loan, installment.payable_through
+    if loan.next_due_date == day:
+        of_the_day = loan.installments.filter(payable_through=day, paid_on__isnull=True)
+        if of_the_day.filter(number__lt=installment.number).exists():
+            return Money.zero()
+        if loan.overdue_amount:
+            return loan_state(loan, as_of=day).payable_now
         known: Money = loan.next_due_amount
         return known
     state = loan_state(loan, as_of=business_date)
@@ -117,7 +124,7 @@ def _queue_late(loan: Loan, at: datetime.datetime) -> None:
         kind="payment_late",
         purpose=ContactPurpose.COLLECTION,
         context={
-            "amount": loan.overdue_amount,
+            "amount": asked_today(loan),
             "days": loan.days_past_due,
             "number": loan.agreement.number,
             "path": f"/loans/{loan.public_id}/",
