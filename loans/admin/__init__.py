@@ -7,8 +7,10 @@ from loans.admin import (
     bank_files,
     books,
     documents,
+    loan,
+    money,
+    night,
     products,
-    servicing,
 )
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "bank_files",
     "books",
     "documents",
+    "loan",
+    "money",
+    "night",
     "products",
-    "servicing",
 ]

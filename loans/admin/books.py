@@ -7,12 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loans.access import AboutLoans
 from loans.admin.records import LoanRecord
-from loans.models import (
-    BooksDifference,
-    CorrectionDecision,
-    ProposedCorrection,
-    ReceivedMoney,
-)
+from loans.models import BooksDifference, CorrectionDecision, ProposedCorrection, ReceivedMoney
 from zhixin.shared.admin import actor_column
 
 

@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.engine.contact_rules import Channel
 from accounts.models import PersonalDataAccess, User
-from loans.admin.loan_desk import ACTIONS
+from loans.admin.desk_actions import ACTIONS
 from loans.models import BankTransfer, Loan, LoanEvent, MoneyCommand
 from loans.services.charge_offs import charge_off
 from loans.services.disputes import open_dispute

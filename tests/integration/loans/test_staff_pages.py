@@ -20,7 +20,7 @@ from accounts.models import BorrowerProfile, IncomeProof, PersonalDataAccess, Us
 from accounts.models.income_proof import FileKind, IncomeProofKind
 from collections_app.engine.hardship import OfferKind
 from collections_app.services.negotiation import accept_offer
-from loans.admin.servicing import NIGHT_STEP_LABELS
+from loans.admin.night import NIGHT_STEP_LABELS
 from loans.models import BankNotice, LoanApplication, LoanEvent, MoneyCommand
 from loans.models.transfer import CommandKind, NoticeVerdict
 from tests.factories.accounts import NOON, make_person

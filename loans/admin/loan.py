@@ -1,8 +1,7 @@
-"""Loans, money and the night in the admin: everything is shown, nothing is changed."""
+"""A loan in the admin, with schedule, events and postings: shown, never changed."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -11,51 +10,18 @@ from django.http import HttpRequest
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 from unfold.decorators import display
 
-from accounts.access import AboutPeople, signed_in
-from accounts.admin import RecordsReads
+from accounts.access import signed_in
 from loans.access import AboutLoans, may_open_loan
-from loans.admin import loan_desk, payouts
+from loans.admin import loan_desk
 from loans.admin.documents import documents
 from loans.admin.records import LoanRecord
-from loans.engine.lifecycle import LoanStatus, TransferState
-from loans.models import (
-    BankNotice,
-    BankTransfer,
-    BusinessDay,
-    Installment,
-    JournalEntry,
-    Loan,
-    LoanEvent,
-    LoanStatusChange,
-    MoneyCommand,
-    NightStepRun,
-    Posting,
-)
+from loans.engine.lifecycle import LoanStatus
+from loans.models import Installment, Loan, LoanEvent, LoanStatusChange, Posting
 from loans.selectors.reversals import with_reversals
-from zhixin.shared.admin import (
-    ReadOnlyModelAdmin,
-    ReadOnlyTabularInline,
-    actor_column,
-    money_column,
-    rate_column,
-)
-from zhixin.shared.money import Money
-from zhixin.shared.templatetags.zhixin import NO_VALUE, money, plain_date
-
-NIGHT_STEP_LABELS = {
-    "loans.services.night.bill_due_installments": _("Bill the installments that are due"),
-    "loans.services.night.age_overdue_loans": _("Count a day on late loans"),
-    "loans.services.autopay.collect_due": _("Collect what autopay may collect"),
-    "loans.services.autopay.give_notices": _("Announce what autopay will collect"),
-    "collections_app.services.cases.open_and_close_cases": _("Open and close cases"),
-    "loans.services.refunds.refund_closed_loans": _("Refund the credit of loans that are paid off"),
-    "loans.services.reminders.queue_reminders": _("Queue reminders"),
-    "loans.services.reconciliation.check_books": _("Check the books"),
-}
-
+from zhixin.shared.admin import ReadOnlyTabularInline, actor_column, money_column, rate_column
+from zhixin.shared.templatetags.zhixin import NO_VALUE, plain_date
 
 # What of a loan's page leads to the desk and to the documents.
 _DOORS = (documents, "desk")
@@ -283,118 +249,6 @@ class LoanAdmin(LoanRecord):
         return loan.status, loan.get_status_display()
 
 
-class PostingInline(ReadOnlyTabularInline):
-    """The two or more sides of an entry."""
-
-    model = Posting
-    fields = ("account", "shown_debit", "shown_credit")
-    readonly_fields = fields
-    ordering = ("id",)
-    shown_debit = money_column("debit", _("debit"))
-    shown_credit = money_column("credit", _("credit"))
-
-
-@admin.register(JournalEntry)
-class JournalEntryAdmin(LoanRecord):
-    """The journal."""
-
-    list_display = ("id", "business_date", "loan", "reason", "amount", "shown_actor", "recorded_at")
-    exclude = ("actor_user", "actor_label")
-    readonly_fields = ("shown_actor",)
-    shown_actor = actor_column("actor_label", _("recorded by"))
-    list_filter = ("reason", "business_date")
-    search_fields = ("loan__agreement__number",)
-    list_select_related = ("loan__agreement",)
-    ordering = ("-id",)
-    inlines = (PostingInline,)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[JournalEntry]:
-        """Return the entries with their postings in two queries."""
-        return super().get_queryset(request).prefetch_related("postings")
-
-    @display(description=_("amount"))
-    def amount(self, entry: JournalEntry) -> str:
-        """Return the sum of the debits."""
-        return money(Money(sum(posting.debit.cents for posting in entry.postings.all())))
-
-
-class BankNoticeInline(ReadOnlyTabularInline):
-    """What the bank said."""
-
-    model = BankNotice
-    fields = ("received_at", "verdict", "words_of_the_bank")
-    readonly_fields = ("words_of_the_bank",)
-    ordering = ("id",)
-
-    @display(description=_("as the bank sent it, unchanged"))
-    def words_of_the_bank(self, notice: BankNotice) -> str:
-        """Return the fields and values as they arrived."""
-        return json.dumps(notice.body, ensure_ascii=False)
-
-
-@admin.register(BankTransfer)
-class BankTransferAdmin(LoanRecord):
-    """Money over the bank; the account is shown by its last four digits."""
-
-    list_display = (
-        "public_id",
-        "purpose",
-        "shown_amount",
-        "shown_state",
-        "loan",
-        "card_last_four",
-        "attempts",
-        "created_at",
-        "settled_at",
-    )
-    list_filter = (payouts.NotArrivedFilter, "state", "purpose")
-    search_fields = ("public_id", "bank_reference", "loan__agreement__number")
-    list_select_related = ("loan__agreement",)
-    ordering = ("-id",)
-    exclude = ("card_number", "amount", "command")
-    readonly_fields = ("shown_amount",)
-    inlines = (BankNoticeInline,)
-    shown_amount = money_column("amount", _("amount"))
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the queue of payouts that did not arrive."""
-        return [*payouts.urls(self.admin_site.admin_view), *super().get_urls()]
-
-    @display(
-        description=_("state"),
-        label={
-            **dict.fromkeys(TransferState, ""),
-            TransferState.SUCCEEDED: "success",
-            TransferState.FAILED: "danger",
-            TransferState.SENT: "warning",
-            TransferState.PENDING: "warning",
-        },
-    )
-    def shown_state(self, transfer: BankTransfer) -> tuple[str, str]:
-        """Return the state and its label."""
-        return transfer.state, transfer.get_state_display()
-
-
-@admin.register(BankNotice)
-class BankNoticeAdmin(LoanRecord):
-    """Every word of the bank, as it arrived."""
-
-    reach = AboutLoans("transfer__loan")
-    subject_path = "transfer__loan__borrower"
-    list_display = ("received_at", "verdict", "transfer")
-    list_filter = ("verdict",)
-    list_select_related = ("transfer",)
-    search_fields = ("transfer__public_id", "transfer__bank_reference")
-    ordering = ("-id",)
-    fields = ("transfer", "verdict", "received_at", "words_of_the_bank")
-    readonly_fields = ("words_of_the_bank",)
-
-    @display(description=_("as the bank sent it, unchanged"))
-    def words_of_the_bank(self, notice: BankNotice) -> str:
-        """Return the fields and values as they arrived."""
-        return json.dumps(notice.body, ensure_ascii=False)
-
-
 @admin.register(LoanEvent)
 class LoanEventAdmin(LoanRecord):
     """Every fact of every loan, newest first."""
@@ -415,47 +269,3 @@ class LoanEventAdmin(LoanRecord):
     search_fields = ("loan__agreement__number",)
     ordering = ("-id",)
     exclude = ("reason", "actor_user", "actor_label")
-
-
-@admin.register(MoneyCommand)
-class MoneyCommandAdmin(RecordsReads, ReadOnlyModelAdmin):
-    """Which orders of money came with which key."""
-
-    reach = AboutPeople("owner")
-    subject_path = "owner"
-    read_purpose = gettext_noop("Looking at an order of money")
-    read_fields = ("full_name",)
-    list_display = ("recorded_at", "kind", "owner_name", "key")
-    list_filter = ("kind",)
-    list_select_related = ("owner__profile",)
-    ordering = ("-id",)
-    fields = ("kind", "owner_name", "key", "fingerprint", "recorded_at")
-    readonly_fields = ("owner_name",)
-
-    @display(description=_("owner"))
-    def owner_name(self, command: MoneyCommand) -> str:
-        """Return the name."""
-        return str(command.owner.display_name)
-
-
-@admin.register(NightStepRun)
-class NightStepRunAdmin(ReadOnlyModelAdmin):
-    """What each night did."""
-
-    list_display = ("business_date", "step_name", "item_count", "started_at", "finished_at")
-    list_filter = ("business_date",)
-    ordering = ("-business_date", "id")
-    fields = list_display
-    readonly_fields = ("step_name",)
-
-    @display(description=_("step"), ordering="step")
-    def step_name(self, run: NightStepRun) -> str:
-        """Return what the step does."""
-        return str(NIGHT_STEP_LABELS.get(run.step, run.step))
-
-
-@admin.register(BusinessDay)
-class BusinessDayAdmin(ReadOnlyModelAdmin):
-    """Which day it is for the lender."""
-
-    list_display = ("current_date", "advanced_at")
