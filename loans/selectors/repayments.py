@@ -31,9 +31,11 @@ def standing_of(loan: Loan, *, as_of: datetime.date) -> tuple[LoanState, list[Mo
 
     The amounts are those whose outcome is not known yet, oldest first.
     """
-    facts = [loan.pk, loan.pk, _UNSETTLED, TransferPurpose.REPAYMENT, loan.agreement_id]
     with connection.cursor() as cursor:
-        cursor.execute(_STANDING, facts)
+        cursor.execute(
+            _STANDING,
+            [loan.pk, loan.pk, _UNSETTLED, TransferPurpose.REPAYMENT, loan.agreement_id],
+        )
         terms, bodies, cents = cursor.fetchone()
     return state_from(terms, bodies, as_of=as_of), [Money(each) for each in cents]
 
