@@ -22,6 +22,8 @@ from loans.engine.servicing import (
     DueDateMoved,
     Event,
     LoanState,
+    PrepaymentEffect,
+    Waived,
 )
 from loans.engine.state import NextDue
 from loans.engine.terms import LoanTerms
@@ -229,3 +231,76 @@ def test_a_dispute_about_an_installment_that_can_wait_holds_no_debit_of_another(
         rules=RULES,
     )
     assert (decision.hold, decision.amount) == (None, money("888.49"))
+
+
+# --- Money before the next one is billed ------------------------------------------------------
+
+
+def ahead(on: str, amount: str, effect: str = "NEXT_INSTALLMENTS") -> LoanState:
+    payment = paid("c", on, amount, 10, prepayment=PrepaymentEffect(effect))
+    return third_moved(on, payment)
+
+
+def test_money_paid_ahead_is_kept_for_what_has_to_be_paid_before_the_moved_one() -> None:
+    """Asked on 25 December is the fourth, due 3 January; the third waits until 20 January."""
+    found = ahead("2026-12-25", "888.49")
+    assert (found.prepaid, found.due_now.total) == (money("888.49"), money("888.49"))
+    assert [row.number for row in found.waiting_rows] == [3]
+    assert next_due(found) == (3, "2027-01-20", "888.49")
+    later = third_moved("2027-01-04", paid("c", "2026-12-25", "888.49", 10))
+    assert (later.days_past_due, later.installments[3].outstanding.total) == (0, money("0"))
+    assert later.installments[3].paid_on == day("2026-12-25")
+    assert later.installments[2].outstanding.total == money("888.49")
+
+
+def test_money_held_beyond_the_next_one_pays_the_moved_one_as_soon_as_it_waits_no_more() -> None:
+    payment = paid("c", "2026-12-25", "1776.98", 10)
+    assert third_moved("2026-12-25", payment).due_now.total == money("888.49")
+    found = third_moved("2027-01-03", payment)
+    assert (found.due_now.total, found.payable_now) == (money("0"), money("0"))
+    assert next_due(found)[0] == 5
+
+
+def test_principal_repaid_early_pays_the_moved_one_first() -> None:
+    for effect in ("SHORTEN_TERM", "LOWER_INSTALLMENT"):
+        found = ahead("2026-12-25", "1000.00", effect)
+        assert (found.due_now.total, found.prepaid) == (money("0"), money("0"))
+        assert sum(part.amount.cents for part in found.early) == 11151
+        less = ahead("2026-12-25", "500.00", effect)
+        assert (less.due_now.total, less.early) == (money("388.49"), ())
+
+
+def test_the_payoff_pays_what_waits_too() -> None:
+    asked = third_moved("2026-12-25").payoff_amount
+    closed = ahead("2026-12-25", str(asked))
+    assert (closed.status, closed.payoff_amount) == (LoanStatus.PAID_OFF, money("0"))
+    held = ahead("2026-12-25", str(asked - money("0.01")))
+    assert (held.payoff_amount, held.due_now.total) == (money("0.01"), money("888.49"))
+
+
+def test_a_waiver_of_what_waits_closes_a_loan_whose_money_held_covers_the_rest() -> None:
+    asked = third_moved("2026-12-25").payoff_amount - money("500.00")
+    waived = Waived(
+        event_id="w", effective_date=day("2026-12-25"), sequence=11, principal=money("812.04")
+    )
+    found = third_moved("2026-12-25", paid("c", "2026-12-25", str(asked), 10), waived)
+    assert found.status is LoanStatus.OVERPAID
+    assert (found.payoff_amount, found.closed_on) == (money("0"), day("2026-12-25"))
+
+
+def test_two_installments_of_one_last_day_are_asked_for_together() -> None:
+    found = state(terms(), [*PAID, moved("2026-12-01", "2027-01-03")], "2026-12-25")
+    assert next_due(found) == (3, "2027-01-03", "1776.98")
+    assert sum(line.amount for line in found.explain("next_due")) == money("1776.98").amount
+    paid_on_the_day = paid("c", "2027-01-03", "1776.98", 10)
+    after = state(
+        terms(), [*PAID, moved("2026-12-01", "2027-01-03"), paid_on_the_day], "2027-01-04"
+    )
+    assert (after.days_past_due, after.due_now.total) == (0, money("0"))
+
+
+def test_money_goes_to_a_row_in_dispute_after_one_that_can_be_late() -> None:
+    opened = Disputed(event_id="d", effective_date=day("2026-12-03"), sequence=9, number=3)
+    found = state(terms(), [*PAID, opened, paid("c", "2027-01-03", "888.49", 10)], "2027-01-04")
+    assert (found.days_past_due, found.installments[3].outstanding.total) == (0, money("0"))
+    assert found.payable_now == found.installments[2].outstanding.total == money("888.49")

@@ -56,3 +56,20 @@ def test_an_order_for_late_loans_waits_for_days_that_are_late_now() -> None:
     events = [paid("a", "2024-03-12", "1776.98"), paid("b", "2024-03-13", "90.00", 2)]
     found = state(terms, events, "2024-03-13")
     assert found.repayments[1].parts[0].amount.penalty == found.repayments[1].parts[0].amount.total
+
+
+def test_penalty_that_is_left_is_paid_after_an_installment_that_can_be_late() -> None:
+    """Ten days on 788.49 at 18 % are 3.94; the second asks 888.49 on 1 March."""
+    terms = loan(penalty=PENALTY, allocation=PENALTY_LAST)
+    late = paid("a", "2024-02-11", "888.49")
+    found = state(terms, [late], "2024-02-20")
+    assert found.payable_now == found.installments[0].outstanding.total == money("3.94")
+    assert found.next_due is not None
+    # Before the first of March money pays the penalty first, so that is asked for too.
+    assert (found.next_due.number, found.next_due.amount) == (2, money("892.43"))
+    assert sum(line.amount for line in found.explain("next_due")) == money("892.43").amount
+    for amount, left in (("888.49", "3.94"), ("892.43", "0.00")):
+        after = state(terms, [late, paid("b", "2024-03-01", amount, 2)], "2024-03-02")
+        assert (after.days_past_due, after.due_now.total) == (0, money(left))
+    ahead = state(terms, [late, paid("b", "2024-02-20", "892.43", 2)], "2024-03-02")
+    assert (ahead.days_past_due, ahead.due_now.total) == (0, money("0"))
