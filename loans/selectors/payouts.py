@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.engine.bank_card import BankAccount
 from accounts.selectors.profiles import bank_account
+from loans.engine.events import Disbursed
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import BankTransfer, Loan, LoanApplication
 from loans.models.transfer import NOT_ARRIVED_STATES, TransferPurpose
@@ -56,6 +57,14 @@ def newest_payout(loan: Loan) -> BankTransfer | None:
     """Return the last payout that was ordered for the loan."""
     payouts = loan.transfers.filter(purpose=TransferPurpose.DISBURSEMENT)
     return payouts.order_by("-pk").first()
+
+
+def money_moved_on(loan: Loan) -> datetime.date | None:
+    """Return the day on which the account begins: of the payout, also of one that came back."""
+    if loan.disbursed_on is not None:
+        return loan.disbursed_on
+    payouts = loan.events.filter(kind=Disbursed.kind).order_by("sequence")
+    return payouts.values_list("effective_date", flat=True).first()
 
 
 def payout_news(loan: Loan) -> PayoutNews | None:

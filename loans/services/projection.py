@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from loans.engine.events import Disbursed, Event
+from loans.engine.events import Disbursed, Event, Reversed
 from loans.engine.ledger import LedgerAccount
 from loans.engine.servicing import replay
 from loans.engine.state import LoanState
@@ -85,7 +85,9 @@ def repair_loan(*, loan_id: int, actor: Actor, at: datetime.datetime) -> LoanCom
     can_repair = bool(found) and all(each.check != BooksCheck.FOLD for each in found)
     if can_repair:
         events = events_of(loan)
-        _repair_payout_date(loan, events)
+        # A loan that is paid out has a date of it, in the database's own rules.
+        if _paid_out_on(events) is not None:
+            _repair_payout_date(loan, events)
         refresh_loan(
             loan=loan,
             as_of=_as_of(loan),
@@ -94,6 +96,7 @@ def repair_loan(*, loan_id: int, actor: Actor, at: datetime.datetime) -> LoanCom
             at=at,
             events=events,
         )
+        _repair_payout_date(loan, events)
     return LoanComparison(
         loan_id=loan.pk, number=loan.agreement.number, differences=found, repaired=can_repair
     )
@@ -130,7 +133,10 @@ def _repair_payout_date(loan: Loan, events: tuple[Event, ...]) -> None:
 
 
 def _paid_out_on(events: tuple[Event, ...]) -> datetime.date | None:
-    return next((each.effective_date for each in events if isinstance(each, Disbursed)), None)
+    """Return the day of the payout that stands; one that came back was never made."""
+    undone = {event.of for event in events if isinstance(event, Reversed)}
+    payouts = (event for event in events if isinstance(event, Disbursed))
+    return next((each.effective_date for each in payouts if each.event_id not in undone), None)
 
 
 def _columns(loan: Loan, events: tuple[Event, ...], state: LoanState) -> Iterator[Difference]:

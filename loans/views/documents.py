@@ -30,6 +30,7 @@ from loans.selectors.documents.contract import agreement_document, cost_sheet_do
 from loans.selectors.documents.form import Document
 from loans.selectors.documents.schedule import schedule_document
 from loans.selectors.documents.statement import statement_document
+from loans.selectors.payouts import money_moved_on
 from loans.selectors.servicing import loan_state
 from loans.services.certificates import (
     UnableToIssueCertificateError,
@@ -96,9 +97,10 @@ def statement_pdf(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 def _statement_form(request: HttpRequest, loan: Loan) -> StatementForm | None:
     """Return the form of the period; None while nothing has been paid out."""
-    if loan.disbursed_on is None:
+    first = money_moved_on(loan)
+    if first is None:
         return None
-    return StatementForm(request.GET, paid_out_on=loan.disbursed_on, today=business_date())
+    return StatementForm(request.GET, paid_out_on=first, today=business_date())
 
 
 def _statement(loan: Loan, form: StatementForm) -> Document:
@@ -192,8 +194,9 @@ def _document_of_kind(request: HttpRequest, loan: Loan, kind: str) -> Document |
     today = business_date()
     if kind == "schedule":
         return schedule_document(loan, as_of=today)
-    if kind == "statement" and loan.disbursed_on is not None:
-        return statement_document(loan, start=min(loan.disbursed_on, today), end=today)
+    first = money_moved_on(loan) if kind == "statement" else None
+    if first is not None:
+        return statement_document(loan, start=min(first, today), end=today)
     if kind == "agreement":
         return agreement_document(loan.agreement)
     if kind == "cost-sheet":

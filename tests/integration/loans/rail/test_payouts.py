@@ -166,6 +166,9 @@ def test_a_return_is_learned_by_its_notice(rail: Rail) -> None:
     shown = page(rail, loan)
     assert "Your money came back to us" in shown
     assert "The payout came back" in shown
+    address = f"/loans/{loan.public_id}/statement/"
+    told = rail.borrower.get(address, headers={"Accept-Language": "en"}).content.decode()
+    assert "Payout that came back to us" in told
     assert LoanEvent.objects.filter(loan=loan, kind="REVERSAL").count() == 1
     assert not BankDifference.objects.exists()
     chase_open_transfers()

@@ -23,6 +23,7 @@ from loans.services.payouts import (
     UnableToSendPayoutError,
     send_payout_again,
 )
+from loans.services.projection import differences_of
 from loans.services.refunds import UnableToRefundError, refund_closed_loan, refund_credit
 from loans.services.reversals import UnableToReverseError, reverse_event
 from loans.services.transfers import Outcome, settle_transfer
@@ -100,6 +101,7 @@ def test_the_loan_is_as_if_never_paid_out_and_the_borrower_is_told() -> None:
     }
     assert trial_balance().loose_ends == ()
     assert_books_agree(loan)
+    assert differences_of(loan) == ()
     assert not BankDifference.objects.exists()
     tell_borrower_of_transfer(transfer_id=payout.pk, at=SIGNED_AT)
     tell_borrower_of_transfer(transfer_id=payout.pk, at=SIGNED_AT)
@@ -186,6 +188,7 @@ def test_sent_again_it_is_paid_out_to_the_account_of_now() -> None:
     ]
     assert booked(loan)[LedgerAccount.LOANS_RECEIVABLE] == "12000.00"
     assert_books_agree(loan)
+    assert differences_of(loan) == ()
     # The bank's late success of the first payout is money twice: a person looks at it.
     with pytest.raises(PayoutAlreadySentError):
         again(payout)
