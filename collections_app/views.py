@@ -14,13 +14,11 @@ from collections_app.access import access_offer, access_plan, access_request
 from collections_app.forms import BudgetForm
 from collections_app.selectors.help_pages import (
     budget_of,
-    kept_plan_of,
-    newest_plan_of,
     offer_page,
     offers_page,
-    plan_page,
     waits_for_person_since,
 )
+from collections_app.selectors.plan_pages import kept_plan_of, newest_plan_of, plan_page
 from collections_app.services.contacts import ask_for_person
 from collections_app.services.negotiation import accept_offer, request_help
 from loans.access import access_loan

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, npgettext
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.selectors.profiles import profile_of
 from collections_app.engine.hardship import CreditFileEffect, OfferKind, WhyNot
-from collections_app.engine.states import PlanEnd, PlanState
 from collections_app.models import (
     OFFER_KIND_LABELS,
     Case,
@@ -24,13 +22,22 @@ from collections_app.models import (
     HardshipRequest,
 )
 from collections_app.models.hardship import BUDGET_FIELDS
-from collections_app.selectors.plans import end_of
-from loans.selectors.portfolio import standings_of
-from loans.selectors.reversals import is_reversed
+from collections_app.selectors.offer_words import (
+    PaymentRow,
+    Totals,
+    difference_text,
+    rate_note,
+    rate_text,
+    record_text,
+    schedule_of,
+    summary_of,
+    title_of,
+    totals_of,
+)
 from loans.selectors.servicing import loan_state
 from zhixin.shared.money import Money, total
 from zhixin.shared.rates import percent_text
-from zhixin.shared.templatetags.zhixin import long_date, money, money_change, plain_date
+from zhixin.shared.templatetags.zhixin import money, money_change, plain_date
 
 CREDIT_FILE_TEXTS = {
     CreditFileEffect.CHANGED_BEFORE_LATE: gettext_lazy(
@@ -40,38 +47,6 @@ CREDIT_FILE_TEXTS = {
     CreditFileEffect.CHANGED_AFTER_LATE: gettext_lazy(
         "The days that are late already stay. No more are added while you keep the plan. The"
         " record says that the plan was changed by agreement."
-    ),
-}
-PLAN_END_TEXTS = {
-    PlanEnd.PAID_OFF: gettext_lazy("You have paid the loan off, and the plan with it. Well done."),
-    PlanEnd.MISSED: gettext_lazy(
-        "A payment stayed out for longer than the plan allows. The amounts and dates below still"
-        " count, and you can look for another plan or talk to a person."
-    ),
-    PlanEnd.REPLACED: gettext_lazy("Another plan that you chose has taken its place."),
-    PlanEnd.WRITTEN_OFF: gettext_lazy(
-        "The loan was written off in our books. That does not end what is owed, but no more"
-        " interest is added."
-    ),
-    PlanEnd.TAKEN_BACK: gettext_lazy(
-        "The change was taken back, so this plan does not count any more. The loan's page shows"
-        " what is to be paid now. If this surprises you, ask for a person: we explain it, and you"
-        " can look for a plan again."
-    ),
-}
-_TERMS_GONE = (PlanEnd.REPLACED, PlanEnd.WRITTEN_OFF, PlanEnd.TAKEN_BACK)
-_ENDS_BY_STATE = {
-    PlanState.COMPLETED: PlanEnd.PAID_OFF,
-    PlanState.BROKEN: PlanEnd.MISSED,
-    PlanState.REPLACED: PlanEnd.REPLACED,
-    PlanState.WITHDRAWN: PlanEnd.TAKEN_BACK,
-}
-_SUMMARIES = {
-    OfferKind.LONGER_TERM: gettext_lazy(
-        "Smaller payments, for longer. The rate falls, so that time does not eat the relief."
-    ),
-    OfferKind.INTEREST_FREEZE: gettext_lazy(
-        "Every yuan that you pay makes the debt smaller; the payments become a little smaller too."
     ),
 }
 
@@ -114,26 +89,6 @@ class OffersPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRow:
-    """A payment of a plan as `components/schedule_table.html` shows it."""
-
-    number: int
-    due_date: datetime.date
-    principal: Money
-    interest: Money
-    total: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """The last line of a schedule."""
-
-    principal: Money
-    interest: Money
-    total: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPage:
     """One offer with everything that accepting it means (conduct HS-04, HS-16)."""
 
@@ -147,25 +102,6 @@ class OfferPage:
     credit_file: str
     is_current: bool
     accepted: HardshipPlan | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanPage:
-    """An accepted plan: what comes next, or what ended it.
-
-    `ended` is empty while the plan is in force, by the loan as it stands now and not only by what
-    the last night found. The figures of a plan whose terms are not the loan's are not shown.
-    """
-
-    plan: HardshipPlan
-    title: str
-    first: PaymentRow
-    schedule: tuple[PaymentRow, ...]
-    totals: Totals
-    rows: tuple[dict[str, Any], ...]
-    is_kept: bool
-    ended: str
-    shows_figures: bool
 
 
 def budget_of(user: User, *, loan_id: int) -> dict[str, Money | str | None]:
@@ -183,17 +119,6 @@ def budget_of(user: User, *, loan_id: int) -> dict[str, Money | str | None]:
         "food": profile.living_costs,
         "other_debts": profile.debt_total,
     }
-
-
-def kept_plan_of(loan_id: int) -> HardshipPlan | None:
-    """Return the plan of the loan that is in force, or None."""
-    return HardshipPlan.objects.kept().filter(loan_id=loan_id).select_related("offer").first()
-
-
-def newest_plan_of(loan_id: int) -> HardshipPlan | None:
-    """Return the loan's last plan that was not taken back; its terms are those of the loan."""
-    plans = HardshipPlan.objects.filter(loan_id=loan_id).select_related("loan_event")
-    return next((plan for plan in plans.order_by("-pk") if not is_reversed(plan.loan_event)), None)
 
 
 def waits_for_person_since(loan_id: int) -> datetime.datetime | None:
@@ -233,56 +158,19 @@ def offer_page(
 ) -> OfferPage:
     """Return everything that accepting the offer means."""
     request = offer.request
-    schedule = _schedule(offer)
+    schedule = schedule_of(offer)
     return OfferPage(
         offer=offer,
-        title=_title(offer),
-        summary=_summary(offer),
+        title=title_of(offer),
+        summary=summary_of(offer),
         compared=_compared(offer),
         owed_rows=tuple(_owed_rows(offer)),
         schedule=schedule,
-        totals=_totals(schedule),
+        totals=totals_of(schedule),
         credit_file=str(CREDIT_FILE_TEXTS[CreditFileEffect(offer.credit_file_effect)]),
         is_current=offer.valid_on == business_date and request.event_count == event_count,
         accepted=HardshipPlan.objects.filter(offer__request=request).first(),
     )
-
-
-def plan_page(plan: HardshipPlan) -> PlanPage:
-    """Return what the confirmation of a plan shows."""
-    offer = plan.offer
-    schedule = _schedule(offer)
-    end = _end_of(plan)
-    rows: list[dict[str, Any]] = [
-        {"label": _("First payment"), "value": long_date(offer.first_due_date)},
-        {"label": _("Largest payment"), "amount": offer.new_installment},
-        {
-            "label": _("Payments"),
-            "value": _("%(count)s, the last on %(end)s")
-            % {"count": offer.new_count, "end": plain_date(offer.new_end)},
-        },
-        {"label": _("Still to pay in all"), "amount": offer.new_total, "is_total": True},
-        {"label": _("Interest a year"), "value": _rate_text(offer)},
-        {"label": _("Late charges waived"), "amount": offer.waived_penalty},
-    ]
-    return PlanPage(
-        plan=plan,
-        title=_title(offer),
-        first=schedule[0],
-        schedule=schedule,
-        totals=_totals(schedule),
-        rows=tuple(rows),
-        is_kept=end is None,
-        ended="" if end is None else str(PLAN_END_TEXTS[end]),
-        shows_figures=end not in _TERMS_GONE,
-    )
-
-
-def _end_of(plan: HardshipPlan) -> PlanEnd | None:
-    if plan.state == PlanState.KEPT:
-        return end_of(plan, standings_of([plan.loan_id])[plan.loan_id])
-    # Plans that ended before reasons were kept have their state to tell it.
-    return PlanEnd(plan.end_reason) if plan.end_reason else _ENDS_BY_STATE[PlanState(plan.state)]
 
 
 def _card(
@@ -290,8 +178,8 @@ def _card(
 ) -> OfferCard:
     badge = _("Costs least in all") if is_cheapest else _("Least each month") if is_lowest else ""
     return OfferCard(
-        title=_title(offer),
-        summary=_summary(offer),
+        title=title_of(offer),
+        summary=summary_of(offer),
         badge=badge,
         badge_tone="good" if badge else "",
         installment=offer.new_installment,
@@ -321,88 +209,20 @@ def _offer_rows(offer: HardshipOffer) -> list[dict[str, Any]]:
         {
             "label": _("Interest a year"),
             "value": percent_text(offer.annual_rate_new),
-            "note": _rate_note(offer),
+            "note": rate_note(offer),
         },
         {"label": _("Late charges waived"), "amount": offer.waived_penalty},
         {
             "label": _("Your record"),
-            "value": _record_text(CreditFileEffect(offer.credit_file_effect)),
+            "value": record_text(CreditFileEffect(offer.credit_file_effect)),
             "note": _("noted: changed by agreement"),
         },
     ]
 
 
-def difference_text(offer: HardshipOffer) -> str:
-    """Return in words what the plan costs more, or less, in all."""
-    difference = offer.difference
-    if not difference:
-        return _("costs the same")
-    amount = money_change(difference).lstrip("+−")
-    if difference.cents > 0:
-        return _("costs %(amount)s more") % {"amount": amount}
-    return _("costs %(amount)s less") % {"amount": amount}
-
-
-def _record_text(effect: CreditFileEffect) -> str:
-    if effect is CreditFileEffect.CHANGED_BEFORE_LATE:
-        return _("nothing late")
-    return _("no more late days")
-
-
-def _title(offer: HardshipOffer) -> str:
-    if offer.kind == OfferKind.DEFERRAL:
-        return npgettext(
-            "offer", "Pay a month later", "Pay %(months)d months later", offer.months
-        ) % {"months": offer.months}
-    if offer.kind == OfferKind.INTEREST_FREEZE:
-        return ngettext(
-            "%(months)d month without interest", "%(months)d months without interest", offer.months
-        ) % {"months": offer.months}
-    return ngettext(
-        "%(months)d payment at a lower rate", "%(months)d payments at a lower rate", offer.months
-    ) % {"months": offer.months}
-
-
-def _summary(offer: HardshipOffer) -> str:
-    if offer.kind != OfferKind.DEFERRAL:
-        return str(_SUMMARIES[OfferKind(offer.kind)])
-    first = {"date": plain_date(offer.first_due_date)}
-    if offer.credit_file_effect == CreditFileEffect.CHANGED_BEFORE_LATE:
-        return (
-            _(
-                "Nothing to pay until %(date)s, a month later than planned. All remaining payments"
-                " move with it, and interest runs on meanwhile."
-            )
-            % first
-        )
-    return (
-        _(
-            "Nothing to pay until %(date)s, a month after your next due date. What you missed and"
-            " all remaining payments follow from then on, and interest runs on meanwhile."
-        )
-        % first
-    )
-
-
-def _rate_text(offer: HardshipOffer) -> str:
-    rate = percent_text(offer.annual_rate_new)
-    if offer.interest_free_until is None:
-        return rate
-    until = {"date": plain_date(offer.interest_free_until), "rate": rate}
-    return _("none through %(date)s, then %(rate)s") % until
-
-
-def _rate_note(offer: HardshipOffer) -> str:
-    if offer.interest_free_until is not None:
-        return _("none through %(date)s") % {"date": plain_date(offer.interest_free_until)}
-    if offer.annual_rate_new < offer.annual_rate_old:
-        return _("so far %(rate)s") % {"rate": percent_text(offer.annual_rate_old)}
-    return _("as before")
-
-
 def _compared(offer: HardshipOffer) -> tuple[dict[str, Any], ...]:
     """Return the rows of "so far" against "with this plan"."""
-    old_rate, new_rate = percent_text(offer.annual_rate_old), _rate_text(offer)
+    old_rate, new_rate = percent_text(offer.annual_rate_old), rate_text(offer)
     return (
         {
             "label": _("Each month at most"),
@@ -437,27 +257,6 @@ def _owed_rows(offer: HardshipOffer) -> list[dict[str, Any]]:
         },
         {"label": _("Owed today"), "amount": owed.total, "is_total": True},
     ]
-
-
-def _schedule(offer: HardshipOffer) -> tuple[PaymentRow, ...]:
-    return tuple(
-        PaymentRow(
-            number=payment["number"],
-            due_date=datetime.date.fromisoformat(payment["due_date"]),
-            principal=Money.parse(payment["principal"]),
-            interest=Money.parse(payment["interest"]),
-            total=Money.parse(payment["total"]),
-        )
-        for payment in offer.schedule
-    )
-
-
-def _totals(schedule: Sequence[PaymentRow]) -> Totals:
-    return Totals(
-        principal=total(row.principal for row in schedule),
-        interest=total(row.interest for row in schedule),
-        total=total(row.total for row in schedule),
-    )
 
 
 def _left_out(option: dict[str, Any]) -> LeftOut:
