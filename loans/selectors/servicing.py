@@ -16,6 +16,7 @@ from django.db import connection
 
 from loans.engine.events import Event, event_from_json
 from loans.engine.ledger import LedgerAccount
+from loans.engine.schedule import build_schedule
 from loans.engine.servicing import replay
 from loans.engine.state import LoanState
 from loans.engine.terms import LoanTerms
@@ -69,6 +70,11 @@ def terms_of(loan: Loan) -> LoanTerms:
     the payout, so that nobody pays for days on which they did not have the money.
     """
     return LoanTerms.from_json(loan.agreement.terms)
+
+
+def first_due_date(loan: Loan) -> datetime.date:
+    """Return the day before which the loan has to be paid out, by its signed terms."""
+    return build_schedule(terms_of(loan)).rows[0].due_date
 
 
 @lru_cache(maxsize=1024)

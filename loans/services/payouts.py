@@ -12,7 +12,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from loans.engine.lifecycle import LoanStatus
-from loans.engine.schedule import build_schedule
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import (
     NOT_ARRIVED_STATES,
@@ -21,7 +20,7 @@ from loans.models.transfer import (
     TransferPurpose,
 )
 from loans.selectors.payouts import newest_payout, payee_of
-from loans.selectors.servicing import terms_of
+from loans.selectors.servicing import first_due_date
 from loans.services.commands import claim_command
 from loans.services.transfers import Outcome, order_transfer
 from zhixin.shared.actor import Actor
@@ -101,7 +100,7 @@ def _check_did_not_arrive(payout: BankTransfer, bank_says: Outcome) -> None:
 
 
 def _check_loan(loan: Loan, actor: Actor, business_date: datetime.date) -> None:
-    if business_date + DAYS_TO_ARRIVE >= build_schedule(terms_of(loan)).rows[0].due_date:
+    if business_date + DAYS_TO_ARRIVE >= first_due_date(loan):
         raise UnableToSendPayoutError(
             _("The first installment would be due too soon. A new application is needed.")
         )

@@ -42,7 +42,7 @@ from loans.models.transfer import (
     TransferPurpose,
 )
 from loans.selectors.business_day import business_date as current_business_date
-from loans.selectors.servicing import books_of
+from loans.selectors.servicing import books_of, first_due_date
 from loans.services.bank_differences import WordFacts, note_word
 from loans.services.locks import lock_transfer
 from loans.services.received_money import was_charged_off
@@ -223,9 +223,18 @@ def _judge(transfer: BankTransfer | None, word: BankWord, *, by_decision: bool) 
     unstated = word.amount is None and word.outcome != Outcome.SUCCEEDED
     if word.amount != transfer.amount and not unstated:
         return NoticeVerdict.CONFLICT
+    if transfer.purpose == TransferPurpose.DISBURSEMENT and _comes_too_late(transfer, word):
+        return NoticeVerdict.CONFLICT
     if transfer.state in (TransferState.PENDING, TransferState.SENT):
         return NoticeVerdict.APPLIED
     return _judge_again(transfer, word, by_decision=by_decision)
+
+
+def _comes_too_late(payout: BankTransfer, word: BankWord) -> bool:
+    """Return whether the bank says so late that it was done that the signed terms do not fit."""
+    if word.outcome != Outcome.SUCCEEDED or payout.state in _WAS_DONE:
+        return False
+    return current_business_date() >= first_due_date(payout.loan)
 
 
 def _judge_again(transfer: BankTransfer, word: BankWord, *, by_decision: bool) -> NoticeVerdict:
@@ -249,6 +258,7 @@ def _is_sent_again(payout: BankTransfer) -> bool:
     return later.exists()
 
 
+_WAS_DONE = (TransferState.SUCCEEDED, TransferState.REVERSED)
 # What says nothing new: a payout that came back had been done before, or was not done after all.
 _SAME_WORDS = {
     (TransferState.SUCCEEDED, Outcome.SUCCEEDED),

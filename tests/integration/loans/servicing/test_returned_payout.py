@@ -224,6 +224,19 @@ def test_a_refused_payout_is_sent_again_only_by_the_banks_word() -> None:
 
 
 @pytest.mark.django_db
+def test_a_payout_that_the_bank_reports_after_the_first_due_date_waits_for_a_person() -> None:
+    loan, payout = signed_loan()
+    set_business_date(datetime.date(2026, 7, 16))
+    verdict = settle_transfer(reference=str(payout.public_id), word=word(payout), at=SIGNED_AT)
+    assert verdict == NoticeVerdict.CONFLICT
+    payout.refresh_from_db()
+    assert (payout.state, loan.events.count()) == (TransferState.PENDING, 0)
+    assert BankDifference.objects.get().transfer == payout
+    set_business_date(datetime.date(2026, 7, 15))
+    assert settle(payout).state == TransferState.SUCCEEDED
+
+
+@pytest.mark.django_db
 def test_which_payouts_wait_for_staff() -> None:
     _, failed = signed_loan()
     settle(failed, Outcome.FAILED)
