@@ -10,7 +10,8 @@ from celery import shared_task
 from django.conf import settings
 
 from loans.adapters import bills, payouts, rail
-from loans.adapters.bank import BankClient, UnableToReuseReferenceError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import UnableToReuseReferenceError
 from loans.models import BankTransfer
 from loans.selectors.business_day import business_date
 from loans.services import business_day, notices, refunds, transfers

@@ -11,7 +11,8 @@ from decimal import Decimal
 from django.conf import settings
 
 from loans.adapters import payouts
-from loans.adapters.bank import BankClient, BillNotReadyError, UnableToFetchBillError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import BillNotReadyError, UnableToFetchBillError
 from loans.engine.bank_bill import (
     BillLineKind,
     UnreadableBillError,

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from django.utils.translation import gettext as _
 
 from loans.adapters import rail
-from loans.adapters.bank import BankAnswer, BankClient, BankState, UnableToReuseReferenceError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import BankAnswer, BankState, UnableToReuseReferenceError
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer
 from loans.models.transfer import TransferDirection

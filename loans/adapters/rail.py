@@ -11,9 +11,9 @@ import logging
 from django.conf import settings
 from django.urls import reverse
 
-from loans.adapters.bank import (
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import (
     BankAnswer,
-    BankClient,
     BankNoticeData,
     BankState,
     CashierOrder,

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import signed_in
 from loans.access import AboutLoans
 from loans.adapters import rail
-from loans.adapters.bank import BankClient, BankState, UnableToReuseReferenceError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import BankState, UnableToReuseReferenceError
 from loans.admin.records import LoanRecord
 from loans.engine.bank_bill import ACCOUNT_COLUMNS, TRADE_COLUMNS
 from loans.models import BankBill, BankDifference

@@ -10,13 +10,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from loans.adapters import rail
-from loans.adapters.bank import (
-    NOTICE_ACKNOWLEDGED,
-    NOTICE_REFUSED,
-    BankClient,
-    BankState,
-    InvalidNoticeError,
-)
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_notices import NOTICE_ACKNOWLEDGED, NOTICE_REFUSED
+from loans.adapters.bank_words import BankState, InvalidNoticeError
 from loans.services.transfers import settle_transfer
 from zhixin.shared import clock
 from zhixin.shared.permissions import public

@@ -16,7 +16,8 @@ from accounts.access import signed_in
 from accounts.engine.bank_card import BankAccount
 from loans.access import access_transfer
 from loans.adapters import rail
-from loans.adapters.bank import BankClient, InvalidNoticeError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import InvalidNoticeError
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import CASHIER_CHANNELS, SETTLED_STATES, TransferChannel
 from loans.selectors.cashier import open_cashiers

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from loans.adapters.bank import BankClient, BillNotReadyError, UnableToFetchBillError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import BillNotReadyError, UnableToFetchBillError
 from loans.adapters.bills import compare_missing_days, compare_with_bank
 from loans.engine.bank_bill import UnreadableBillError
 from loans.models import BankBill

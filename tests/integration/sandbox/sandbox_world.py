@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from loans.adapters.bank import BankClient, BankNoticeData, InvalidNoticeError
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import BankNoticeData, InvalidNoticeError
 from zhixin.sandbox import clock
 from zhixin.sandbox.keys import KeyFiles, ensure_keys
 from zhixin.shared.signing import load_private_key, load_public_key

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from loans.adapters.bank import (
+from loans.adapters.bank_words import (
     BankAnswer,
     BankDirection,
     BankState,

@@ -22,8 +22,8 @@ from alipay.aop.api.util.SignatureUtils import get_sign_content, verify_with_rsa
 from cryptography.hazmat.primitives import serialization
 
 from loans.adapters.alipay_wire import UnknownFieldError, signed_parameters
-from loans.adapters.bank import (
-    BankClient,
+from loans.adapters.bank import BankClient
+from loans.adapters.bank_words import (
     BankState,
     BillNotReadyError,
     CashierOrder,

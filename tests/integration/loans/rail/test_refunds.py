@@ -8,7 +8,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from loans.adapters.bank import BankState, RefundOrder, UnableToReuseReferenceError
+from loans.adapters.bank_words import BankState, RefundOrder, UnableToReuseReferenceError
 from loans.adapters.bills import compare_with_bank
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus, TransferState
