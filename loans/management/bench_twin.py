@@ -166,8 +166,8 @@ def _fresh(row: Row, **changes: object) -> Row:
     """Return an unsaved copy of the row with `changes`."""
     new = copy(row)
     new._state = copy(row._state)  # noqa: SLF001 - as Django's own copies of rows do it.
-    new._state.adding = True  # noqa: SLF001
-    new._state.fields_cache = {}  # noqa: SLF001
+    new._state.adding = True  # noqa: SLF001 - as Django's own copies of rows do it.
+    new._state.fields_cache = {}  # noqa: SLF001 - as Django's own copies of rows do it.
     new.pk = None
     for name, value in changes.items():
         setattr(new, name, value)
