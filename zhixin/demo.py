@@ -30,7 +30,14 @@ from accounts.services.messages import claim_message, record_sent, waiting_messa
 from loans.engine.autopay import CONSENT_TEXT_VERSION
 from loans.engine.lifecycle import ApplicationState, TransferState
 from loans.engine.terms import PrepaymentEffect
-from loans.models import BankTransfer, BusinessDay, Loan, LoanApplication, Merchant
+from loans.models import (
+    BankTransfer,
+    BusinessDay,
+    Loan,
+    LoanApplication,
+    Merchant,
+    ProductVersion,
+)
 from loans.selectors.servicing import loan_state
 from loans.services.agreements import (
     confirm_cost_sheet,
@@ -46,6 +53,7 @@ from loans.services.repayments import request_repayment
 from loans.services.transfers import BankWord, Outcome, settle_transfer
 from zhixin.demo_turns import TURNS
 from zhixin.shared.actor import NIGHT
+from zhixin.shared.business_days import BusinessCalendar, is_business_day
 from zhixin.shared.calendar import add_months
 from zhixin.shared.money import Money
 from zhixin.shared.permissions import Role
@@ -275,9 +283,19 @@ class DemoBook:
         with transaction.atomic():
             self.date = self.today - datetime.timedelta(days=DAYS_BEFORE)
             BusinessDay.objects.update(current_date=self.date, advanced_at=self.at())
+            self._offer_the_newest_terms()
             self._make_staff()
             self._plan_borrowers()
             self._live()
+
+    def _offer_the_newest_terms(self) -> None:
+        """Offer from the first day what is offered today: the stories are of such loans."""
+        versions = ProductVersion.objects.order_by("product_id", "-effective_from", "-number")
+        for version in versions.distinct("product_id"):
+            version.pk = None
+            version.number += 1
+            version.effective_from = self.date
+            version.save(force_insert=True)
 
     def _make_staff(self) -> None:
         for phone, _title, role in STAFF:
@@ -303,6 +321,9 @@ class DemoBook:
             due = self.today + datetime.timedelta(days=character.due_in_days)
         else:
             due = self.today - datetime.timedelta(days=character.late_days)
+            # What is due on a day of rest can be paid later, and would be late for fewer days.
+            while not is_business_day(due, calendar=BusinessCalendar.CN):
+                due -= datetime.timedelta(days=1)
         return add_months(due, -(character.paid + character.ahead + 1))
 
     def _live(self) -> None:

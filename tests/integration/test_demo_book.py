@@ -133,6 +133,7 @@ def test_the_book_holds_the_stories_it_tells() -> None:
         ApplicationState.APPROVED: 1,
     }
     for loan in Loan.objects.select_related("agreement"):
+        assert loan.agreement.terms["calendar"] == "CN"
         assert total(booked_balances(loan).values()).cents == 0
         assert booked_balances(loan) == {
             account: amount
