@@ -11,12 +11,14 @@ from django.db import IntegrityError, connection, transaction
 from accounts.models import Message
 from loans.engine.events import DueDateMoved, Event, Repaid
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.terms import PrepaymentEffect
 from loans.models import Loan
 from loans.selectors.products import offered_version, terms_of_offer
 from loans.services.night import age_overdue_loans, bill_due_installments
 from loans.services.products import load_catalog
 from loans.services.reminders import queue_reminders
 from loans.services.servicing import record_event
+from tests.factories.collections_app import late_loan
 from tests.factories.funded import SIGNED_AT, funded_loan, set_business_date, terms
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.business_days import BusinessCalendar
@@ -106,7 +108,14 @@ def test_a_reminder_says_the_amount_of_its_own_installment() -> None:
 
     def paid(event_id: str, sequence: int) -> Event:
         amount = Money.parse("66.19")
-        return Repaid(event_id=event_id, sequence=sequence, effective_date=due, amount=amount)
+        return Repaid(
+            event_id=event_id,
+            sequence=sequence,
+            effective_date=due,
+            amount=amount,
+            # Else it would be held for the second, which has to be paid first.
+            prepayment=PrepaymentEffect.SHORTEN_TERM,
+        )
 
     with transaction.atomic():
         locked = Loan.objects.for_update().select_related("agreement").get(pk=loan.pk)
@@ -119,6 +128,16 @@ def test_a_reminder_says_the_amount_of_its_own_installment() -> None:
     message = Message.objects.get(kind="due_soon")
     assert "1,000.00" in message.body
     assert "1,066.19" not in message.body
+
+
+@pytest.mark.django_db
+def test_a_reminder_of_a_loan_that_is_late_asks_for_what_money_pays_first() -> None:
+    """By 16 August the first 1,066.19 cost 14.67 for 31 late days; then 1,066.19 are due."""
+    day = datetime.date(2026, 8, 13)
+    late_loan(on=day)
+    night(queue_reminders, day)
+    message = Message.objects.filter(kind="due_soon").latest("pk")
+    assert "2,147.05" in message.body
 
 
 @pytest.mark.django_db
