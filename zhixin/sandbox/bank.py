@@ -74,6 +74,7 @@ _FAULTS = frozenset(
         "server_error",
         "reject",
         "fail_order",
+        "return_payout",
         "wrong_return_signature",
         "wrong_answer_amount",
         "bill_not_ready",

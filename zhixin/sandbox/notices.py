@@ -18,7 +18,15 @@ from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from zhixin.sandbox.book import Book, NoticeState, Order, OrderState, Refusal
+from zhixin.sandbox.book import (
+    Book,
+    Direction,
+    NoticeState,
+    Order,
+    OrderNotInStateError,
+    OrderState,
+    Refusal,
+)
 from zhixin.sandbox.clock import now
 from zhixin.sandbox.faults import Fault, FaultBox
 from zhixin.sandbox.gateway import notice_parameters
@@ -107,8 +115,28 @@ class Notifier:
         refusal = None
         if order.state is OrderState.PROCESSING and self.faults.take("fail_order"):
             refusal = Refusal("PAYEE_ACCOUNT_STATUS_ERROR", "The other bank refused the money.")
+        was_open = order.state is OrderState.PROCESSING
         self.book.settle(order.bank_reference, at=now(), refusal=refusal)
+        if was_open:
+            self._plan_return(order)
         self._deliver(order, attempt=1)
+
+    def _plan_return(self, order: Order) -> None:
+        """Have the other bank send a payout that was just done back, when a test wants it."""
+        done = order.state is OrderState.SUCCEEDED
+        if not done or order.instruction.direction is not Direction.PAYOUT:
+            return
+        fault = self.faults.take("return_payout")
+        if fault is not None:
+            pause = Decimal(1) if fault.seconds is None else fault.seconds
+            self._timetable.after(pause, lambda: self._return(order))
+
+    def _return(self, order: Order) -> None:
+        try:
+            self.book.return_payout(order.instruction.client_reference, at=now())
+        except OrderNotInStateError:
+            return  # It was sent back by hand meanwhile.
+        self.follow(order)
 
     def _deliver(self, order: Order, *, attempt: int) -> None:
         if order.notice_state is not NoticeState.PENDING:

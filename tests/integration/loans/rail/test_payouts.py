@@ -203,3 +203,15 @@ def test_a_return_is_learned_by_the_bill_and_agrees_with_the_books(rail: Rail) -
     assert (bill.bank_in, bill.bank_out) == (bill.our_in, bill.our_out)
     assert not BankDifference.objects.exists()
     assert BankBill.objects.count() == 1
+
+
+def test_the_bank_sends_a_payout_back_on_demand_once(rail: Rail) -> None:
+    rail.bank.control("faults", {"fault": "return_payout", "seconds": "0.2"})
+    loan, payout = sent(rail)
+    eventually(lambda: undone(payout))
+    press(rail, loan, payout)
+    second = newest(loan)
+    send_transfer(transfer_id=second.pk)
+    assert settled(second).state == TransferState.SUCCEEDED
+    states = {name: order["state"] for name, order in rail.orders().items()}
+    assert states == {str(payout.public_id): "RETURNED", str(second.public_id): "SUCCEEDED"}
