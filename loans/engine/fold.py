@@ -124,16 +124,16 @@ class Fold:
         """Ask for what the row holds; money held pays it, and what waited for it, at once."""
         row.billed = True
         row.is_open = any(row.owed())
-        self.open.append(row)
-        if len(self.open) > 1:
-            self.sort_open()
+        # What is only looked at, how it will be, is paid by money held and by no other.
+        if row.is_open and (self.credit or not self.projecting):
+            last = self.open[-1] if self.open else None
+            self.open.append(row)
+            if last and last.payable_through > row.payable_through:
+                self.sort_open()
         if self.credit:
             self.use_credit()
-        if not row.is_open:
-            if row in self.open:
-                self.open.remove(row)
-            if row.paid_on is None and any(row.due()):
-                row.paid_on = row.due_date
+        if not row.is_open and row.paid_on is None and any(row.due()):
+            row.paid_on = row.due_date
         if not self.projecting:
             self.note_closing(self.cursor)
 
