@@ -244,8 +244,8 @@ def decide(
     """Return the debit to make on `state.as_of`, or why there is none.
 
     The amount is what is due, at most what was announced at least `notice_days` before. Nothing is
-    collected beside a payment on its way, for a disputed installment (older ones are paid first, so
-    the money would go there), or while an accepted plan has yet to start.
+    collected beside a payment on its way, while an installment that is payable is in dispute (money
+    that nobody asked to pay would go there), or while an accepted plan has yet to start.
     """
     ended = standing(state, mandate, rules=rules)
     if ended is not None:
