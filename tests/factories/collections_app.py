@@ -12,10 +12,10 @@ from accounts.models import User
 from collections_app.engine.budget import Budget
 from collections_app.models import HardshipReason, HardshipRequest
 from collections_app.services.negotiation import request_help
-from loans.models import Loan
+from loans.models import BusinessDay, Loan
 from loans.services.business_day import close_days
 from tests.factories.accounts import make_person
-from tests.factories.funded import SIGNED_AT, Clock, funded_loan
+from tests.factories.funded import SIGNED_AT, Clock, funded_loan, set_business_date
 from zhixin.shared.actor import NIGHT, Actor
 from zhixin.shared.money import Money
 
@@ -38,9 +38,18 @@ def close_through(date: datetime.date) -> list[datetime.date]:
 def late_loan(*, borrower: User | None = None, on: datetime.date = FIRST_LATE) -> Loan:
     """Return a loan whose first installment of 1,066.19 was missed, on the business date `on`."""
     loan = funded_loan(borrower=borrower)
+    _pass_over_quiet_days()
     close_through(on)
     loan.refresh_from_db()
     return loan
+
+
+def _pass_over_quiet_days() -> None:
+    """Begin a week before the only loan's first due date: no night until then does anything."""
+    begin = FIRST_DUE - datetime.timedelta(days=7)
+    is_before = BusinessDay.objects.filter(current_date__lt=begin).exists()
+    if is_before and Loan.objects.count() == 1:
+        set_business_date(begin)
 
 
 def make_budget(*, bears: str = "1100", other_debts: str = "0") -> Budget:

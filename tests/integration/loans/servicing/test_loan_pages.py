@@ -25,7 +25,14 @@ from loans.services.business_day import close_days
 from loans.services.repayments import request_repayment
 from tests.factories.accounts import CARD_NUMBER, make_borrower
 from tests.factories.collections_app import FIRST_LATE, asked, late_loan
-from tests.factories.funded import SIGNED_AT, SIGNED_ON, Clock, funded_loan, settle
+from tests.factories.funded import (
+    SIGNED_AT,
+    SIGNED_ON,
+    Clock,
+    funded_loan,
+    set_business_date,
+    settle,
+)
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.money import Money
 
@@ -97,6 +104,7 @@ def test_a_freeze_shows_on_the_loan_until_when_no_interest_counts() -> None:
 def test_after_the_freeze_the_rate_is_the_plans_own() -> None:
     loan = late_loan()
     accept(loan, "INTEREST_FREEZE")
+    set_business_date(datetime.date(2027, 7, 19))
     close_days(
         through=datetime.date(2027, 7, 20), actor=NIGHT, clock=Clock(), progress=lambda _: None
     )
