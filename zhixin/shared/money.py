@@ -28,6 +28,10 @@ class Rounding(StrEnum):
     DOWN = "DOWN"
 
 
+# A member looked up on its class costs more than the sum it is needed for.
+_HALF_EVEN, _HALF_UP, _UP = Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.UP
+_set_once = object.__setattr__
+
 _DECIMAL_RULES = {
     Rounding.HALF_EVEN: decimal.ROUND_HALF_EVEN,
     Rounding.HALF_UP: decimal.ROUND_HALF_UP,
@@ -64,26 +68,27 @@ def round_ratio(numerator: int, denominator: int, *, rounding: Rounding) -> int:
     whole, rest = divmod(abs(numerator), denominator)
     if rest:
         twice = 2 * rest
-        if rounding is Rounding.HALF_EVEN:
+        if rounding is _HALF_EVEN:
             up = twice > denominator or (twice == denominator and whole % 2 == 1)
-        elif rounding is Rounding.HALF_UP:
+        elif rounding is _HALF_UP:
             up = twice >= denominator
         else:
-            up = rounding is Rounding.UP
+            up = rounding is _UP
         whole += up
     return whole if numerator >= 0 else -whole
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class Money:
     """A settled amount: `cents` whole minor units. May be negative."""
 
     cents: int
 
-    def __post_init__(self) -> None:
+    def __init__(self, cents: int) -> None:
         """Refuse anything but an exact whole number of minor units."""
-        if type(self.cents) is not int:
-            raise InvalidAmountError(f"Money needs whole cents, not {self.cents!r}.")
+        if type(cents) is not int:
+            raise InvalidAmountError(f"Money needs whole cents, not {cents!r}.")
+        _set_once(self, "cents", cents)
 
     @classmethod
     def zero(cls) -> Money:
