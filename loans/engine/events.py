@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import ClassVar, Final
 
 from loans.engine.codec import InvalidInputError, Reader
@@ -47,6 +48,7 @@ class Event:
     """What all events have: identity, the date they count from, the order of recording."""
 
     kind: ClassVar[str] = ""
+    after_payout: ClassVar[bool] = True
 
     event_id: str
     effective_date: dt.date
@@ -71,6 +73,7 @@ class Disbursed(Event):
     """The whole principal was paid out (conduct PR-08)."""
 
     kind: ClassVar[str] = "DISBURSEMENT"
+    after_payout: ClassVar[bool] = False
 
     amount: Money
 
@@ -183,14 +186,8 @@ class DisputeResolved(Event):
     of: str
 
 
-def effective_order(event: Event) -> tuple[dt.date, bool, int, str]:
-    """Return what events are sorted by: date, the payout first, order of recording."""
-    return (
-        event.effective_date,
-        not isinstance(event, Disbursed),
-        event.sequence,
-        event.event_id,
-    )
+effective_order: Final = attrgetter("effective_date", "after_payout", "sequence", "event_id")
+"""What events are sorted by: date, the payout first, order of recording."""
 
 
 def in_effective_order(events: Iterable[Event]) -> list[Event]:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR, span_units
 from loans.engine.events import InvalidEventError
-from loans.engine.installments import BUCKET_INDEX, PENALTY, PRINCIPAL, Plan, Row
+from loans.engine.installments import BUCKET_INDEX, FEES, INTEREST, PENALTY, PRINCIPAL, Plan, Row
 from loans.engine.terms import Across, AllocationOrder, DayCount, LoanTerms
+
+_TURN: Final = attrgetter("payable_through", "number")
 
 
 class Fold:
@@ -139,7 +143,7 @@ class Fold:
 
     def sort_open(self) -> None:
         """Put first what has to be paid first: the last day in time decides, then the number."""
-        self.open.sort(key=lambda row: (row.payable_through, row.number))
+        self.open.sort(key=_TURN)
 
     def rows_in_turn(self, day: dt.date) -> list[Row]:
         """Return the open rows that money of `day` pays, in their order.
@@ -148,10 +152,13 @@ class Fold:
         in dispute, then those that owe only penalty. A row waits, and is left out, while one that
         is not billed yet has to be paid before it.
         """
+        rows = self.open
         if not self.out_of_turn:
-            return self.open
-        first = min((row.payable_through for row in self.queue), default=dt.date.max)
-        rows = [row for row in self.open if row.payable_through <= first]
+            return rows
+        # What is payable by `day` waits for nothing: what is not billed then is due after it.
+        if any(row.payable_through > day for row in rows):
+            first = min((row.payable_through for row in self.queue), default=dt.date.max)
+            rows = [row for row in rows if row.payable_through <= first]
         return sorted(rows, key=lambda row: (row.payable_through > day, row.rank()))
 
     def owes_later(self) -> bool:
@@ -207,19 +214,20 @@ class Fold:
         """Pay what the row owes, bucket by bucket; return what is left."""
         owed, whole = row.owed(), amount
         was_unpaid = row.owes_more_than_penalty()
-        parts = None if self.projecting else self.parts_of(event_id, row.number)
+        paid, covered = row.paid, row.covered
+        parts = [0, 0, 0, 0] if self.projecting else self.parts_of(event_id, row.number)
         for bucket in order:
             index = BUCKET_INDEX[bucket]
-            part = min(amount, owed[index])
-            if part:
-                row.pay(index, part)
-                if index == PRINCIPAL:
-                    row.principal_event = event_id
+            if amount and owed[index]:
+                part = min(amount, owed[index])
+                paid[index] += part
+                covered[index] += part
+                parts[index] += part
                 owed[index] -= part
                 amount -= part
-                if parts is not None:
-                    parts[index] += part
-        if not row.owes_more_than_penalty():
+                if index == PRINCIPAL:
+                    row.principal_event = event_id
+        if not (owed[PRINCIPAL] + owed[INTEREST] + owed[FEES]):
             row.paid_on = day
             if was_unpaid:
                 row.settled_late = row.lateness(day)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
+from operator import add
 from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, span_units
 from loans.engine.schedule import Amortization
-from loans.engine.state import Span
+from loans.engine.state import NOTHING, Buckets, Span
 from loans.engine.terms import AllocationOrder, Bucket, LoanTerms
 from zhixin.shared.money import round_ratio
 
@@ -45,13 +46,17 @@ class Plan:
     flat_base: int
     flat_rows: list[int]
     event_id: str
+    grace: dt.timedelta = field(init=False)
+    units_a_year: int = field(init=False)
     penalty_scale: tuple[int, int] = field(init=False)
     has_penalty: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out what a cent of overdue principal costs in a unit, in cents, as a ratio."""
         numerator, denominator = exact_ratio(self.penalty_rate)
-        self.penalty_scale = numerator, denominator * UNITS_A_YEAR[self.terms.day_count]
+        self.grace = dt.timedelta(days=self.grace_days)
+        self.units_a_year = UNITS_A_YEAR[self.terms.day_count]
+        self.penalty_scale = numerator, denominator * self.units_a_year
         self.has_penalty = bool(numerator)
 
 
@@ -136,8 +141,7 @@ class Row:
         self.fees = 0
         # By bucket; `covered` is their sum, what the row asks for no more.
         self.paid = [0, 0, 0, 0]
-        self.waived = [0, 0, 0, 0]
-        self.moved = [0, 0, 0, 0]
+        self.waived = self.moved = NOTHING
         self.covered = [0, 0, 0, 0]
         self.billed = False
         self.is_open = False
@@ -171,9 +175,9 @@ class Row:
         numerator, denominator = self.interest_ratio()
         return round_ratio(numerator, denominator, rounding=self.plan.terms.rounding)
 
-    def due(self) -> tuple[int, int, int, int]:
+    def due(self) -> Buckets:
         """Return what the row asks for, by bucket."""
-        return self.principal, self.interest, self.fees, self.penalty()
+        return Buckets(self.principal, self.interest, self.fees, self.penalty())
 
     def owed(self) -> list[int]:
         """Return what is still to pay, by bucket."""
@@ -192,14 +196,15 @@ class Row:
 
     def waive(self, bucket: int, part: int) -> None:
         """Forgive a part of the bucket."""
-        self.waived[bucket] += part
+        parts = [0, 0, 0, 0]
+        parts[bucket] = part
+        self.waived = Buckets(*map(add, self.waived, parts))
         self.covered[bucket] += part
 
     def move(self, parts: Sequence[int]) -> None:
         """Hand parts of all buckets over to a plan."""
-        for bucket, part in enumerate(parts):
-            self.moved[bucket] += part
-            self.covered[bucket] += part
+        self.moved = Buckets(*map(add, self.moved, parts))
+        self.covered = list(map(add, self.covered, parts))
 
     @property
     def is_settled(self) -> bool:
@@ -236,7 +241,9 @@ class Row:
     def lateness(self, day: dt.date) -> int:
         """Return the days past due on `day` of a row that is not settled; a fence stops them."""
         until = day if self.fenced_since is None else min(day, self.fenced_since)
-        return max((until - self.payable_through).days, 0)
+        if until <= self.payable_through:
+            return 0
+        return (until - self.payable_through).days
 
 
 def level_over(rows: Sequence[Row], plan: Plan, *, balance: int, through: dt.date) -> int:

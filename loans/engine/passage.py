@@ -18,7 +18,7 @@ def advance(fold: Fold, day: dt.date) -> None:
         _accrue(fold, row.due_date)
         _bill(fold, row)
     _accrue(fold, day)
-    if not fold.projecting:
+    if fold.open and not fold.projecting:
         # Only a row that could be late by more days than any before is asked.
         before = day - dt.timedelta(days=fold.most_late)
         for row in fold.open:
@@ -66,10 +66,11 @@ def _accrue_penalty(fold: Fold, day: dt.date) -> None:
         if start >= day or not plan.has_penalty or row.fenced_since is not None:
             continue
         base = row.principal_owed()
-        if plan.grace_days:
-            start += dt.timedelta(days=plan.grace_days)
+        if not base:
+            continue
+        start += plan.grace
         start = max(start, cursor)
-        if base and start < day:
+        if start < day:
             units = span_units(fold.day_count, start, day)
             row.penalty_units += base * units
             span = Span(base, start, day, units, row.principal_event)
@@ -137,6 +138,14 @@ def close_running(fold: Fold, day: dt.date) -> None:
     fold.queue.clear()
     fold.closings[row.number] = fold.event_id
     fold.open_row(row)
+
+
+def closes(fold: Fold, amount: int) -> bool:
+    """Return whether `amount` closes what waits and all that is not billed yet.
+
+    The principal alone, which is most of it, answers nearly always.
+    """
+    return amount >= fold.unbilled - fold.credit_total and amount >= rest_to_close(fold)
 
 
 def rest_to_close(fold: Fold) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from loans.engine.day_count import period_units, span_units
 from loans.engine.fold import Fold
 from loans.engine.installments import PRINCIPAL, level_over
-from loans.engine.passage import close_running, rest_to_close
+from loans.engine.passage import close_running, closes
 from loans.engine.terms import Method, PrepaymentEffect
 from zhixin.shared.calendar import PeriodUnit, add_periods
 from zhixin.shared.money import round_ratio
@@ -36,7 +36,7 @@ def place(
     """
     rest = fold.pay_open(event_id, amount, day)
     if fold.queue and (rest or not fold.open):
-        if rest >= rest_to_close(fold):
+        if closes(fold, rest):
             fold.repaid_early = True
             close_running(fold, day)
             rest = fold.pay_open(event_id, rest, day)
@@ -151,6 +151,6 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
     if not found:
         fold.note_nothing_done()
     fold.prune()
-    if fold.credit and fold.queue and rest_to_close(fold) <= 0:
+    if fold.credit and fold.queue and closes(fold, 0):
         close_running(fold, day)
     fold.note_closing(day)

@@ -98,11 +98,9 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
         and not isinstance(event, Reversed)
     ]
     fold = Fold(terms)
-    fold.plan_undone = any(
-        isinstance(event, PlanChanged) and event.event_id in reversed_ids for event in known
-    )
     if reversed_ids:
-        undone = (event for event in known if event.event_id in reversed_ids)
+        undone = [event for event in known if event.event_id in reversed_ids]
+        fold.plan_undone = any(isinstance(event, PlanChanged) for event in undone)
         days = (event.effective_date for event in undone if isinstance(event, Disbursed))
         fold.payout_undone_on = min(days, default=None)
     for event in applied:
@@ -118,7 +116,10 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
 
 
 def _by_id(events: Sequence[Event]) -> dict[str, Event]:
-    by_id: dict[str, Event] = {}
+    by_id = {event.event_id: event for event in events}
+    if len(by_id) == len(events):
+        return by_id
+    by_id.clear()
     for event in events:
         if event.event_id not in by_id:
             by_id[event.event_id] = event

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
+from operator import add, sub
 from typing import Final
 
 from loans.engine.aging import age_bucket, classify
-from loans.engine.day_count import UNITS_A_YEAR, span_units
+from loans.engine.day_count import span_units
 from loans.engine.events import Event, Recovered, Repaid
 from loans.engine.fold import Fold
 from loans.engine.installments import FEES, INTEREST, PENALTY, PRINCIPAL, Row
@@ -50,10 +51,10 @@ def state_of(
 
     `events` are all that is known, in the order in which they count.
     """
-    balances = _balances(fold)
-    owed = _owed_today(fold)
     due_now = _sum_owed(fold.open)
-    unbilled = _buckets(_unbilled(fold))
+    unbilled = _unbilled(fold)
+    balances = _balances(fold, due_now)
+    owed = _owed_today(fold, due_now, unbilled)
     late_rows = [row for row in fold.open if row.days_late_now(as_of)]
     late = max((row.days_late_now(as_of) for row in late_rows), default=0)
     allocations = _repayments(fold, events, reversed_ids, as_of)
@@ -79,7 +80,7 @@ def state_of(
         as_of=as_of,
         status=_status(fold, closed=closed, late=late, credit=credit),
         installments=installments,
-        totals=_totals(fold),
+        totals=_totals(fold, installments),
         outstanding=owed,
         unbilled=unbilled,
         due_now=due_now,
@@ -134,7 +135,7 @@ def _waivers(fold: Fold) -> tuple[WaivedPart, ...]:
         WaivedPart(
             event_id=event_id,
             number=number,
-            amount=_buckets([amount if index == bucket else 0 for index in range(4)]),
+            amount=Buckets(*[amount if index == bucket else 0 for index in range(4)]),
             counted=counted,
         )
         for event_id, number, bucket, amount, counted in fold.waivers
@@ -150,31 +151,33 @@ def _major(numerator: int, denominator: int) -> Decimal:
     return _UNROUNDED.divide(Decimal(numerator), Decimal(denominator) * _CENTS)
 
 
-def _buckets(parts: Iterable[int]) -> Buckets:
-    return Buckets(*parts)
-
-
-def _sum_parts(parts: Iterable[Sequence[int]]) -> list[int]:
-    return [sum(bucket) for bucket in zip(*parts, strict=True)] or [0, 0, 0, 0]
+def _sum_parts(parts: Iterable[Sequence[int]]) -> Buckets:
+    sums = [sum(bucket) for bucket in zip(*parts, strict=True)]
+    return Buckets(*sums) if sums else NOTHING
 
 
 def _sum_owed(rows: Iterable[Row]) -> Buckets:
-    return _buckets(_sum_parts(row.owed() for row in rows))
+    return _sum_parts(row.owed() for row in rows)
 
 
-def _owed_today(fold: Fold) -> Buckets:
+def _money(cents: int) -> Money:
+    """Return the amount; most that a state holds are nothing, and share one object."""
+    return Money(cents) if cents else _ZERO
+
+
+def _owed_today(fold: Fold, due_now: Buckets, unbilled: Buckets) -> Buckets:
     """Return what closes the loan today: billed, unbilled, accrued, less money paid ahead."""
-    sums = _sum_parts([*(row.owed() for row in fold.open), _unbilled(fold)])
+    sums = list(map(add, due_now, unbilled))
     if fold.queue:
         credit = fold.credit_total
         for bucket in (PRINCIPAL, INTEREST, FEES, PENALTY):
             part = min(credit, sums[bucket])
             sums[bucket] -= part
             credit -= part
-    return _buckets(sums)
+    return Buckets(*sums)
 
 
-def _unbilled(fold: Fold) -> list[int]:
+def _unbilled(fold: Fold) -> Buckets:
     """Return what is not billed yet but owed when the loan ends today."""
     parts = [fold.unbilled, 0, 0, 0]
     if fold.queue:
@@ -183,7 +186,7 @@ def _unbilled(fold: Fold) -> list[int]:
         parts[INTEREST] += row.carried_interest
         parts[FEES] += row.carried_fees
         parts[PENALTY] += row.kept_penalty
-    return parts
+    return Buckets(*parts)
 
 
 def _status(fold: Fold, *, closed: bool, late: int, credit: int) -> LoanStatus:
@@ -228,22 +231,27 @@ def _repayments(
     held: dict[str, int] = {}
     for event_id, _, amount in fold.credit:
         held[event_id] = held.get(event_id, 0) + amount
-    return tuple(
-        RepaymentAllocation(
-            event_id=event.event_id,
-            effective_date=event.effective_date,
-            amount=event.amount,
-            parts=tuple(
-                AllocationPart(number=number, amount=_buckets(parts))
-                for number, parts in fold.allocations.get(event.event_id, {}).items()
-                if any(parts)
-            ),
-            credit=Money(held[event.event_id]) if event.event_id in held else _ZERO,
-            reversed=event.event_id in reversed_ids,
+    repayments = []
+    for event in events:
+        if not isinstance(event, (Repaid, Recovered)) or event.effective_date > as_of:
+            continue
+        event_id = event.event_id
+        parts = [
+            AllocationPart(number, Buckets(*parts))
+            for number, parts in fold.allocations.get(event_id, {}).items()
+            if any(parts)
+        ]
+        repayments.append(
+            RepaymentAllocation(
+                event_id=event_id,
+                effective_date=event.effective_date,
+                amount=event.amount,
+                parts=tuple(parts),
+                credit=_money(held.get(event_id, 0)),
+                reversed=event_id in reversed_ids,
+            )
         )
-        for event in events
-        if isinstance(event, (Repaid, Recovered)) and event.effective_date <= as_of
-    )
+    return tuple(repayments)
 
 
 def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
@@ -265,12 +273,11 @@ def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
 
 
 def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> InstallmentState:
-    parts = row.due()
-    due = _buckets(parts)
-    owed = row.owed() if row.is_open else ()
+    plan = row.plan
+    due = row.due()
     return InstallmentState(
         number=row.number,
-        plan=row.plan.number,
+        plan=plan.number,
         start_date=row.start,
         due_date=row.due_date,
         payable_through=row.payable_through,
@@ -278,31 +285,31 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
         billed=billed,
         due=due,
         balance=Money(balance),
-        paid=due if tuple(row.paid) == parts else _buckets(row.paid),
-        waived=_buckets(row.waived),
-        moved=_buckets(row.moved),
-        outstanding=_buckets(owed) if owed else NOTHING,
+        paid=due if tuple(row.paid) == due else Buckets(*row.paid),
+        waived=row.waived,
+        moved=row.moved,
+        outstanding=Buckets(*row.owed()) if row.is_open else NOTHING,
         days_late=row.days_late_in_all(as_of) if billed else 0,
         paid_on=None if row.is_open else row.paid_on,
         disputed=row.fenced_since is not None,
         interest_spans=tuple(row.spans),
         penalty_spans=tuple(row.penalty_spans),
-        interest_rate=row.plan.terms.annual_rate,
-        penalty_rate=row.plan.penalty_rate,
+        interest_rate=plan.terms.annual_rate,
+        penalty_rate=plan.penalty_rate,
         interest_scale=row.scale,
-        penalty_units_a_year=UNITS_A_YEAR[row.plan.terms.day_count],
-        carried_interest=Money(row.carried_interest) if row.carried_interest else _ZERO,
-        carried_fees=Money(row.carried_fees) if row.carried_fees else _ZERO,
-        kept_penalty=Money(row.kept_penalty) if row.kept_penalty else _ZERO,
+        penalty_units_a_year=plan.units_a_year,
+        carried_interest=_money(row.carried_interest),
+        carried_fees=_money(row.carried_fees),
+        kept_penalty=_money(row.kept_penalty),
         amortization=row.amortization,
-        plan_event=row.plan.event_id,
+        plan_event=plan.event_id,
     )
 
 
 def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextDue | None:
     """Return the unpaid row whose last day in time comes next; a moved one may not be the first."""
     row = min(
-        (row for row in installments if row.payable_through >= as_of and row.outstanding.total),
+        (row for row in installments if row.payable_through >= as_of and any(row.outstanding)),
         key=lambda row: (row.payable_through, row.number),
         default=None,
     )
@@ -317,29 +324,23 @@ def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextD
     )
 
 
-def _totals(fold: Fold) -> StateTotals:
+def _totals(fold: Fold, installments: Sequence[InstallmentState]) -> StateTotals:
+    rows = installments if fold.plans else ()
+    due = _sum_parts(row.due for row in rows)
+    moved = _sum_parts(row.moved for row in rows)
     return StateTotals(
-        scheduled=_buckets(
-            [
-                due - moved
-                for due, moved in zip(
-                    _sum_parts(row.due() for row in fold.rows),
-                    _sum_parts(row.moved for row in fold.rows),
-                    strict=True,
-                )
-            ]
-        ),
-        paid=_buckets(_sum_parts(row.paid for row in fold.rows)),
-        waived=_buckets(fold.waived),
+        scheduled=Buckets(*map(sub, due, moved)),
+        paid=_sum_parts(row.paid for row in rows),
+        waived=Buckets(*fold.waived),
         disbursed=Money(fold.disbursed),
         received=Money(fold.received),
         refunded=Money(fold.refunded),
     )
 
 
-def _balances(fold: Fold) -> dict[LedgerAccount, Money]:
+def _balances(fold: Fold, due_now: Buckets) -> dict[LedgerAccount, Money]:
     """Return the journal's balances: debits positive, summing to zero."""
-    owed = _sum_parts(row.owed() for row in fold.open)
+    owed = list(due_now)
     owed[PRINCIPAL] += fold.unbilled
     for row in fold.queue:
         owed[INTEREST] += row.carried_interest
@@ -364,4 +365,4 @@ def _balances(fold: Fold) -> dict[LedgerAccount, Money]:
     }
     if sum(cents.values()):
         raise FoldInvariantError(f"The balances must sum to zero, not {sum(cents.values())} cents.")
-    return {account: Money(amount) for account, amount in cents.items()}
+    return {account: _money(amount) for account, amount in cents.items()}
