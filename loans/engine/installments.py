@@ -217,10 +217,14 @@ class Row:
         return self.principal + self.interest + self.fees != covered[0] + covered[1] + covered[2]
 
     def rank(self) -> int:
-        """Return 0 for a row that can become late or later, 1 in dispute, 2 for penalty alone."""
+        """Return 0 for a row that is or can become late, 1 in dispute in time, 2 for penalty alone.
+
+        A dispute that came after the last day in time stops the days, but the row stays late.
+        """
         if not self.owes_more_than_penalty():
             return 2
-        return int(self.fenced_since is not None)
+        fenced_since = self.fenced_since
+        return int(fenced_since is not None and fenced_since <= self.payable_through)
 
     def principal_owed(self) -> int:
         """Return the principal still to pay."""

@@ -304,3 +304,16 @@ def test_money_goes_to_a_row_in_dispute_after_one_that_can_be_late() -> None:
     found = state(terms(), [*PAID, opened, paid("c", "2027-01-03", "888.49", 10)], "2027-01-04")
     assert (found.days_past_due, found.installments[3].outstanding.total) == (0, money("0"))
     assert found.payable_now == found.installments[2].outstanding.total == money("888.49")
+
+
+def test_a_row_disputed_when_it_was_late_is_paid_before_one_disputed_in_time() -> None:
+    in_time = Disputed(event_id="d", effective_date=day("2026-12-03"), sequence=9, number=3)
+    late = Disputed(event_id="e", effective_date=day("2027-01-05"), sequence=10, number=4)
+    before = state(terms(), [*PAID, in_time, late], "2027-01-06")
+    overdue = before.overdue.total
+    assert before.days_past_due == 2
+    assert before.installments[3].outstanding.total == overdue
+    after = state(
+        terms(), [*PAID, in_time, late, paid("c", "2027-01-06", str(overdue), 11)], "2027-01-06"
+    )
+    assert (after.days_past_due, after.installments[3].outstanding.total) == (0, money("0"))
