@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, timetable
+from loans.engine.day_count import UNITS_A_YEAR, exact_ratio
 from loans.engine.events import (
     Event,
     InvalidEventError,
@@ -19,7 +19,7 @@ from loans.engine.events import (
 from loans.engine.fold import Fold
 from loans.engine.installments import NO_RATE, Plan
 from loans.engine.payments import note_refund, place
-from loans.engine.schedule import amortization_of, flat_interest
+from loans.engine.schedule import amortization_of, flat_interest, timetable_of
 from loans.engine.terms import Method, PrepaymentEffect
 
 
@@ -68,15 +68,7 @@ def disburse(fold: Fold, day: dt.date) -> None:
     Money held since an earlier payout that came back counts as paid ahead from `day` on.
     """
     terms = fold.terms
-    dates, days, units = timetable(
-        day_count=terms.day_count,
-        start=terms.disbursement_date,
-        first_due_date=terms.first_due_date,
-        count=terms.installment_count,
-        period=terms.period,
-    )
-    if terms.method is Method.BULLET:
-        dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+    dates, _, units = timetable_of(terms)
     if day >= dates[0]:
         raise InvalidEventError(
             key="event.date",

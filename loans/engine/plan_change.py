@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from loans.engine.day_count import exact_ratio, timetable
+from loans.engine.day_count import exact_ratio
 from loans.engine.events import InvalidEventError, PlanChanged
 from loans.engine.fold import Fold
 from loans.engine.installments import (
@@ -20,7 +20,7 @@ from loans.engine.installments import (
     Plan,
     level_over,
 )
-from loans.engine.schedule import Amortization
+from loans.engine.schedule import Amortization, timetable_of
 from loans.engine.terms import LoanTerms, Method
 from zhixin.shared.money import Money, round_ratio
 
@@ -110,15 +110,7 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
         # A plan has one order of its own, however late the loan was before.
         late_allocation=(),
     )
-    dates, days, units = timetable(
-        day_count=terms.day_count,
-        start=day,
-        first_due_date=terms.first_due_date,
-        count=terms.installment_count,
-        period=terms.period,
-    )
-    if terms.method is Method.BULLET:
-        dates, days, units = dates[-1:], (sum(days),), (sum(units),)
+    dates, _, units = timetable_of(terms)
     rate = exact_ratio(terms.annual_rate)
     penalty = fold.terms.penalty if accrues else None
     plan = Plan(

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, timetable
+from loans.engine.day_count import UNITS_A_YEAR, Timetable, exact_ratio, timetable
 from loans.engine.terms import LoanTerms, Method
 from zhixin.shared.money import Money, Rounding, round_ratio
 
@@ -138,7 +138,7 @@ def build_schedule(terms: LoanTerms) -> Schedule:
     The last row repays the balance; a rounded level installment never changes the number of rows.
     Raises ScheduleInvariantError if a law fails, which would be a defect of this function.
     """
-    dates, days, units = _rows_of(terms)
+    dates, days, units = timetable_of(terms)
     rate, scale = exact_ratio(terms.annual_rate)
     scale *= UNITS_A_YEAR[terms.day_count]
     numerators = [rate * unit for unit in units]
@@ -203,7 +203,8 @@ def amortization_of(
     return Amortization(method=terms.method, count=count, grace=grace, level=level, part=part)
 
 
-def _rows_of(terms: LoanTerms) -> tuple[tuple[dt.date, ...], tuple[int, ...], tuple[int, ...]]:
+def timetable_of(terms: LoanTerms) -> Timetable:
+    """Return due dates, calendar days and units of the rows; a bullet has one row over the term."""
     dates, days, units = timetable(
         day_count=terms.day_count,
         start=terms.disbursement_date,
