@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 from tqdm import tqdm
 
+from accounts.forms import read_phone
 from accounts.models import User
 from loans.engine.bank_file import (
     FILE_BYTES_MOST,
@@ -39,6 +41,10 @@ from loans.services.bank_files import (
 from zhixin.shared import clock
 from zhixin.shared.money import Money, total
 
+_WHO = (
+    "the phone number (138 0013 8000, +8613800138000) or e-mail address by which the member of "
+    "staff who answers for it signs in"
+)
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
 
 
@@ -59,7 +65,9 @@ class Command(BaseCommand):
         )
         mode.add_argument("--commit", action="store_true", help="book what is to be booked")
         parser.add_argument(
-            "--by", metavar="E-MAIL", help="the member of staff who imports; --commit needs it"
+            "--by",
+            metavar="PHONE|E-MAIL",
+            help=f"{_WHO}; --commit needs it",
         )
         parser.add_argument(
             "--accept-unreadable",
@@ -159,13 +167,24 @@ class Command(BaseCommand):
         )
 
 
-def _person(email: str | None) -> User:
-    if not email:
-        raise CommandError("--commit needs --by E-MAIL: a member of staff answers for it.")
-    person = User.objects.filter(email__iexact=email, is_staff=True, is_active=True).first()
+def _person(login: str | None) -> User:
+    if not login:
+        raise CommandError(f"--commit needs --by PHONE|E-MAIL: {_WHO}.")
+    person = User.objects.filter(**_lookup(login), is_staff=True, is_active=True).first()
     if person is None or not person.has_perm(IMPORT_PERMISSION):
-        raise CommandError(f"{email} is no member of staff who may import bank files.")
+        raise CommandError(f"{login} is no member of staff who may import bank files: name {_WHO}.")
     return person
+
+
+def _lookup(login: str) -> dict[str, str]:
+    text = login.strip()
+    if "@" in text:
+        return {"email__iexact": text}
+    try:
+        return {"phone": read_phone(text)}
+    except ValidationError:
+        # No mobile number of here: nobody's, unless it is stored just so.
+        return {"phone": text}
 
 
 def _content(path: Path) -> bytes:

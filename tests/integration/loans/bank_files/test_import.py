@@ -498,6 +498,25 @@ def test_the_command_shows_and_then_books(tmp_path: Path, clerk: User) -> None:
     assert_ties()
 
 
+@pytest.mark.parametrize(
+    "login",
+    ["13900000005", "+8613900000005", "139 0000 0005", "0086-139-0000-0005", "Clerk@Example.com"],
+)
+def test_the_command_knows_staff_by_what_they_sign_in_with(
+    tmp_path: Path, clerk: User, login: str
+) -> None:
+    clerk.phone = None if "@" in login else "+8613900000005"
+    clerk.email = "clerk@example.com" if "@" in login else None
+    clerk.save()
+    path = tmp_path / "july.csv"
+    path.write_bytes(statement(row(serial="A", amount="7.00", on="2026-06-16")).encode())
+    before = counts()
+    with pytest.raises(CommandError, match=r"13900000006 is no member .* phone number .* e-mail"):
+        command(path, "--commit", "--by", "13900000006")
+    assert counts() == before
+    assert "1 lines imported now" in command(path, "--commit", "--by", login)
+
+
 def test_the_command_refuses_what_is_no_statement(tmp_path: Path) -> None:
     path = tmp_path / "x.xlsx"
     path.write_bytes(b"PK\x03\x04...")
