@@ -1,6 +1,6 @@
 """The all-in annualized cost of credit (年化综合成本), from the cash flows that are signed.
 
-Decimal arithmetic throughout. Sources: conduct PR-02; Directive 2008/48/EC, Annex I; Regulation Z,
+Decimal arithmetic throughout. Sources: conduct PR-02; Directive 2014/17/EU, Annex I; Regulation Z,
 Appendix J. See docs/formulas/annualized_cost.md.
 """
 
@@ -20,7 +20,7 @@ from typing import Final
 
 from loans.engine.schedule import Schedule, build_schedule
 from loans.engine.terms import LoanTerms, Method, Period
-from zhixin.shared.calendar import PeriodUnit, add_months
+from zhixin.shared.calendar import PeriodUnit, add_months, whole_months_between
 from zhixin.shared.money import Money
 
 _CONTEXT: Final = decimal.Context(prec=70, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
@@ -28,6 +28,7 @@ _TOLERANCE: Final = Decimal("1e-55")
 _MOST_DOUBLINGS: Final = 200
 _MOST_STEPS: Final = 400
 _DAYS_A_YEAR: Final = 365
+_DAYS_A_WEEK: Final = 7
 _WEEKS_A_YEAR: Final = 52
 _MONTHS_A_YEAR: Final = 12
 _LARGEST_EXPONENT: Final = 10**18
@@ -175,21 +176,33 @@ def periods_per_year(period: Period) -> Fraction:
 
 
 def years_between(start: dt.date, end: dt.date, *, unit: PeriodUnit) -> Fraction:
-    """Return the time between two dates in whole units, the broken rest in days of 365.
+    """Return the time between two dates in whole units, the broken rest in days of a year.
 
-    Source: Directive 2008/48/EC, Annex I, part I, remark (c): equal months, weeks or years.
+    The whole units are counted back from `end`, then the days from there back to `start`, over the
+    365 or 366 days of the year that ends where they do. A span of whole months from month end to
+    month end (31 January to 28 February) is whole. A loan of DAY counts days of 365.
+
+    Source: Directive 2014/17/EU, Annex I, and Directive (EU) 2023/2225, Annex III, remark (c);
+    Regulation Z, Appendix J, (b)(5)(ii), measures whole months back from the later date too.
     """
-    days = (end - start).days
     if unit is PeriodUnit.DAY:
-        return Fraction(days, _DAYS_A_YEAR)
+        return Fraction((end - start).days, _DAYS_A_YEAR)
     if unit is PeriodUnit.WEEK:
-        weeks, rest = divmod(days, 7)
-        return Fraction(weeks, _WEEKS_A_YEAR) + Fraction(rest, _DAYS_A_YEAR)
+        weeks = (end - start).days // _DAYS_A_WEEK
+        mark = end - dt.timedelta(weeks=weeks)
+        return Fraction(weeks, _WEEKS_A_YEAR) + _broken(start, mark)
+    months = whole_months_between(start, end)
+    if months is not None:
+        return Fraction(months, _MONTHS_A_YEAR)
     months = (end.year - start.year) * _MONTHS_A_YEAR + end.month - start.month
-    if add_months(start, months) > end:
+    if add_months(end, -months) < start:
         months -= 1
-    rest = (end - add_months(start, months)).days
-    return Fraction(months, _MONTHS_A_YEAR) + Fraction(rest, _DAYS_A_YEAR)
+    return Fraction(months, _MONTHS_A_YEAR) + _broken(start, add_months(end, -months))
+
+
+def _broken(start: dt.date, mark: dt.date) -> Fraction:
+    """Return the days up to `mark` as a part of the year that ends on it."""
+    return Fraction((mark - start).days, (mark - add_months(mark, -_MONTHS_A_YEAR)).days)
 
 
 def _nominal_of(effective: Decimal, per_year: Fraction) -> Decimal:
