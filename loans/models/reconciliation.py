@@ -68,6 +68,7 @@ class DifferenceKind(models.TextChoices):
     LATE_SUCCESS = "LATE_SUCCESS", _("Paid after we had closed it; booked")
     RETURNED = "RETURNED", _("The money came back after it was done")
     CONTRADICTION = "CONTRADICTION", _("The bank's word contradicts what is known")
+    TAKEN_BACK = "TAKEN_BACK", _("Our journal took back what the bank did not")
 
 
 class BankDifferenceQuerySet(models.QuerySet["BankDifference"]):
@@ -140,9 +141,14 @@ class DifferenceStepKind(models.TextChoices):
     BOOKED = "BOOKED", _("Booked to the loan")
     EXPLAINED = "EXPLAINED", _("Explained")
     REPEATED = "REPEATED", _("The bank said the same again")
+    CAME_BACK = "CAME_BACK", _("The bank took it back too")
 
 
-SETTLING_STEPS = (DifferenceStepKind.BOOKED, DifferenceStepKind.EXPLAINED)
+SETTLING_STEPS = (
+    DifferenceStepKind.BOOKED,
+    DifferenceStepKind.EXPLAINED,
+    DifferenceStepKind.CAME_BACK,
+)
 
 
 class DifferenceStep(AppendOnly):
