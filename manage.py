@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Runs Django's commands; without DATABASE_URL on the project's own PostgreSQL and Redis.
 
-A command joins the servers of a running `make run`, or starts them and stops them at its end.
+A command joins the servers of a running `make run`, and its bank, or starts the servers and stops
+them at its end.
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ def _needs_servers(arguments: list[str]) -> bool:
 
 
 def _run_on_own_servers(*, needed: bool) -> None:
-    from zhixin.embedded import given, paths, services  # noqa: PLC0415 - production needs neither.
+    from zhixin.embedded import (  # noqa: PLC0415 - production needs none.
+        given,
+        paths,
+        running,
+        services,
+    )
     from zhixin.embedded.errors import EmbeddedError  # noqa: PLC0415 - see above.
 
     try:
@@ -62,12 +68,14 @@ def _run_on_own_servers(*, needed: bool) -> None:
         if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
             given.check_given_servers()
             os.environ[paths.DATA_DIR_VARIABLE] = str(paths.data_dir())
+            running.join(paths.data_dir())
             _run()
             return
         # A terminated command stops its servers too.
         signal.signal(signal.SIGTERM, _exit_on_signal)
-        with services.ensure_running(purpose="run") as running:
-            os.environ.update(running.as_environment())
+        with services.ensure_running(purpose="run") as servers:
+            os.environ.update(servers.as_environment())
+            running.join(servers.data_dir)
             _run()
     except EmbeddedError as error:
         sys.exit(f"{error}")

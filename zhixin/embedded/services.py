@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from zhixin.embedded import paths, processes
+from zhixin.embedded import paths, processes, running
 from zhixin.embedded.errors import EmbeddedError
 from zhixin.embedded.given import check_given_servers
 from zhixin.embedded.postgres import PostgresServer
@@ -31,11 +31,19 @@ from zhixin.embedded.redis import RedisServer
 
 Purpose = Literal["run", "test"]
 
-_START_LOCK = "start.lock"
+_START_LOCK = running.START_LOCK
 _USERS_LOCK = "users.lock"
 # What `discard` leaves: locks that others may be waiting for, and what names the folder.
 _KEPT = frozenset(
-    {_START_LOCK, _USERS_LOCK, "run.lock", "setup.lock", "location", "location.lock", "project"}
+    {
+        _START_LOCK,
+        _USERS_LOCK,
+        running.RUN_LOCK,
+        "setup.lock",
+        "location",
+        "location.lock",
+        "project",
+    }
 )
 
 
@@ -236,6 +244,11 @@ def print_addresses() -> None:
     if database_url is None and redis_url is None:
         raise EmbeddedError("The services are not running.")
     print(f"DATABASE_URL={database_url or ''}\nREDIS_URL={redis_url or ''}")
+    product = running.environment_of_running(
+        paths.data_dir(), database_url=os.environ.get("DATABASE_URL") or database_url or ""
+    )
+    for name, value in product.items():
+        print(f"{name}={value}")
 
 
 _COMMANDS = {"prepare": prepare, "addresses": print_addresses, "discard": discard}

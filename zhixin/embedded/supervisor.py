@@ -10,7 +10,6 @@ ends with everything that it started: on Ctrl-C, on a signal, or when a part die
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -30,7 +29,7 @@ from typing import IO, TypeAlias
 import psutil
 import psycopg2
 
-from zhixin.embedded import paths, processes
+from zhixin.embedded import paths, processes, running
 from zhixin.embedded.errors import EmbeddedError
 from zhixin.embedded.product import Part, Product, Step, product_on
 from zhixin.embedded.services import Services, ensure_running
@@ -76,7 +75,7 @@ class Supervisor:
         self._services: Services | None = None
         self._stop = threading.Event()
         self._lock: int | None = None
-        self._run_file = self.data_dir / "run.json"
+        self._run_file = self.data_dir / running.RUN_FILE
 
     @property
     def url(self) -> str:
@@ -106,26 +105,17 @@ class Supervisor:
 
     def _claim(self) -> None:
         """Become the project's only supervisor, and end what a killed one left behind."""
-        self._lock = processes.open_lock(self.data_dir / "run.lock")
-        if not processes.try_lock(self._lock):
-            raise EmbeddedError(f"Zhixin is already running{self._other()}. Stop it there first.")
-        if self._run_file.exists():
+        self._lock, was_killed = running.claim(self.data_dir, url=self.url)
+        if was_killed:
             _end_leftovers(self.data_dir)
         if not processes.port_is_free(self.host, self.port):
+            self._run_file.unlink(missing_ok=True)
             holder = processes.listener_on(self.port)
             by = f" by {holder}" if holder else ""
             raise EmbeddedError(
                 f"Port {self.port} is taken{by}. Free it, or choose another: "
                 f"make run PORT={self.port + 1}"
             )
-        mine = {"pid": os.getpid(), "url": self.url}
-        paths.write_private(self._run_file, json.dumps(mine))
-
-    def _other(self) -> str:
-        with suppress(OSError, ValueError, KeyError):
-            other = json.loads(self._run_file.read_text(encoding="utf-8"))
-            return f" at {other['url']} (process {other['pid']})"
-        return ""
 
     def _listen_to_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -142,6 +132,13 @@ class Supervisor:
         self._environment = self._environment_on(self._services)
         for part in self._product.outside:
             self._start(part)
+        # Commands by hand find the bank from here on.
+        running.announce(
+            self.data_dir,
+            url=self.url,
+            environment=self._product.environment,
+            database_url=self._environment["DATABASE_URL"],
+        )
         for step in self._product.steps:
             if step.once:
                 self._run_once(step)

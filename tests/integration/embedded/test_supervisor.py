@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.embedded.conftest import processes_of
+from zhixin.embedded import paths, running
+from zhixin.embedded.postgres import PostgresServer
 from zhixin.embedded.processes import free_port, wait_until
 
 _TOY = Path(__file__).with_name("toy_supervisor.py")
@@ -172,3 +175,67 @@ def test_a_taken_port_is_named_with_who_has_it(data_dir: Path, start: Start) -> 
     assert f"Port {port} is taken by " in run.words
     assert f"make run PORT={port + 1}" in run.words
     assert processes_of(data_dir) == []
+
+
+def settings_by_hand(**given: str) -> str:
+    """Return the bank's address that a command by hand is given."""
+    code = "from django.conf import settings; print(settings.BANK_GATEWAY_URL)"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "zhixin.settings.local"} | given
+    result = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", code],
+        cwd=paths.PROJECT_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout.strip()
+
+
+def test_a_command_by_hand_finds_the_bank_of_the_run(data_dir: Path, start: Start) -> None:
+    nobody = "http://127.0.0.1:8010/gateway.do"
+    first = start()
+    assert first.says("runs at"), first.words
+    assert settings_by_hand() == f"http://127.0.0.1:{first.port}/gateway.do"
+    # What the terminal says goes first; and a bank is joined only together with its database.
+    assert settings_by_hand(BANK_GATEWAY_URL="http://127.0.0.1:9/") == "http://127.0.0.1:9/"
+    told = running.environment_of_running(data_dir, database_url="postgresql://another/one")
+    assert told == {}
+    database_url = PostgresServer(data_dir / "postgres", durable=True).address() or ""
+    assert running.environment_of_running(data_dir, database_url=database_url) != {}
+
+    # The file of a run that was killed is there, and not believed.
+    first.process.kill()
+    first.ends()
+    assert (data_dir / "run.json").exists()
+    assert running.environment_of_running(data_dir, database_url=database_url) == {}
+    assert settings_by_hand() == nobody
+
+    again = start(port=free_port())
+    assert again.says("runs at"), again.words
+    assert settings_by_hand() == f"http://127.0.0.1:{again.port}/gateway.do"
+    again.process.send_signal(signal.SIGINT)
+    assert again.ends() == 0
+    assert not (data_dir / "run.json").exists()
+
+
+def test_looking_for_a_run_keeps_none_from_starting(
+    data_dir: Path, own_environment: dict[str, str]
+) -> None:
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            running.environment_of_running(data_dir, database_url="")
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(50):
+            lock, _was_killed = running.claim(data_dir, url="http://127.0.0.1:8000")
+            os.close(lock)
+    finally:
+        done.set()
+        for looker in lookers:
+            looker.join()

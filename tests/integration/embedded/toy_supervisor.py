@@ -62,7 +62,9 @@ def make_toy(*, url: str, bind: str, data_dir: Path) -> Product:
         parts.append(Part("worker", ["-c", _DIE]))
     if "--part-that-is-stubborn" in sys.argv:
         parts.append(Part("worker", ["-c", _STUBBORN]))
-    return Product(outside=[], steps=steps, parts=parts)
+    return Product(
+        outside=[], steps=steps, parts=parts, environment={"BANK_GATEWAY_URL": f"{url}/gateway.do"}
+    )
 
 
 if __name__ == "__main__":
