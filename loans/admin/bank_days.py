@@ -22,7 +22,12 @@ from loans.adapters.bank_words import BankState, UnableToReuseReferenceError
 from loans.admin.records import LoanRecord
 from loans.engine.bank_bill import ACCOUNT_COLUMNS, TRADE_COLUMNS
 from loans.models import BankBill, BankDifference
-from loans.models.reconciliation import DIFFERENCE_PERMISSION, SETTLING_STEPS, DifferenceStepKind
+from loans.models.reconciliation import (
+    DIFFERENCE_PERMISSION,
+    SETTLING_STEPS,
+    DifferenceKind,
+    DifferenceStepKind,
+)
 from loans.models.transfer import (
     TRANSFER_STATE_LABELS,
     NoticeVerdict,
@@ -145,6 +150,7 @@ def difference(request: HttpRequest, pk: int) -> HttpResponse:
         "holder": holder,
         "is_mine": holder is not None and holder.actor_user_id == user.pk,
         "may_settle": user.has_perm(DIFFERENCE_PERMISSION) and not is_settled,
+        "may_book": found.kind != DifferenceKind.TAKEN_BACK,
     }
     return render(request, "admin/loans/bank_difference.html", context)
 
@@ -195,6 +201,10 @@ def _ask(pk: int, actor: Actor, at: datetime.datetime) -> str:
 def _book(pk: int, actor: Actor, at: datetime.datetime) -> None:
     """Book the money of a difference by the bank's answer of now, never by what the page shows."""
     found, answer = _answer_about(pk)
+    if found.kind == DifferenceKind.TAKEN_BACK:
+        raise NothingToAskError(
+            _("A reversal took it out of the books. Book it on the loan again at its desk.")
+        )
     if answer.state != BankState.SUCCEEDED or found.transfer is None:
         raise NothingToAskError(_("The bank does not say that it was done."))
     claim_difference(difference_id=pk, actor=actor, at=at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection
 
 from django.db.models import CharField, OuterRef, QuerySet, Subquery
@@ -16,6 +17,13 @@ def reversals_of(event_ids: Collection[str]) -> QuerySet[LoanEvent]:
     """Return the reversals of the events with these ids; found by the index that keeps one each."""
     reversals = LoanEvent.objects.filter(kind=Reversed.kind)
     return reversals.alias(of=KeyTextTransform("of", "body")).filter(of__in=event_ids)
+
+
+def reversals_recorded(since: datetime.datetime, until: datetime.datetime) -> QuerySet[LoanEvent]:
+    """Return the reversals that were recorded from `since` on and before `until`."""
+    return LoanEvent.objects.filter(
+        kind=Reversed.kind, recorded_at__gte=since, recorded_at__lt=until
+    )
 
 
 def is_reversed(event: LoanEvent) -> bool:

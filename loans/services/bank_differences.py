@@ -229,6 +229,17 @@ def note_booked(
     return _write(difference, DifferenceStepKind.BOOKED, actor, at, body=body)
 
 
+def note_came_back(*, transfer_id: int, body: dict[str, Any], at: datetime.datetime) -> None:
+    """Settle what waited for the bank to take a transfer back as our books did.
+
+    `body` is the line of the bank's bill; runs in the caller's transaction.
+    """
+    found = BankDifference.objects.filter(kind=DifferenceKind.TAKEN_BACK, transfer_id=transfer_id)
+    for difference in list(found.order_by("pk").select_for_update(of=("self",))):
+        if not difference.steps.filter(kind__in=SETTLING_STEPS).exists():
+            _write(difference, DifferenceStepKind.CAME_BACK, BANK, at, body=body)
+
+
 def holder_of(difference: BankDifference) -> DifferenceStep | None:
     """Return the step by which somebody has the difference now, None when nobody has."""
     moves = (DifferenceStepKind.CLAIMED, DifferenceStepKind.RELEASED)
