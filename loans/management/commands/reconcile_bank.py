@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from loans.adapters.bank import BankClient
@@ -15,7 +18,9 @@ from loans.models import BankBill
 from zhixin.shared import clock
 from zhixin.shared.actor import SYSTEM
 from zhixin.shared.arguments import date_argument
-from zhixin.shared.signing import BANK_TIME_ZONE
+from zhixin.shared.signing import BANK_TIME_ZONE, InvalidKeyError
+
+_ONE_DAY = datetime.timedelta(days=1)
 
 
 class Command(BaseCommand):
@@ -29,29 +34,41 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature.
         """Compare and print a line for each day."""
-        client = BankClient.from_settings()
         day: datetime.date | None = options["date"]
+        today = clock.now().astimezone(BANK_TIME_ZONE).date()
+        if day is not None and day >= today:
+            # What moves after a bill was made would never be compared.
+            raise CommandError(
+                f"{day}: this day of the bank (UTC+8) is not over. Compare it from "
+                f"{day + _ONE_DAY} on; nothing was compared."
+            )
+        client = _client()
         if day is None:
-            self._compare_missing(client)
+            self._compare_missing(client, through=today - _ONE_DAY)
             return
         try:
             self._say(day, compare_with_bank(client, day, actor=SYSTEM, at=clock.now()))
         except (BillNotReadyError, UnableToFetchBillError, UnreadableBillError) as error:
             raise CommandError(_in_words(day, error)) from error
 
-    def _compare_missing(self, client: BankClient) -> None:
-        yesterday = clock.now().astimezone(BANK_TIME_ZONE).date() - datetime.timedelta(days=1)
+    def _compare_missing(self, client: BankClient, *, through: datetime.date) -> None:
         failed: list[str] = []
+        unreached: list[datetime.date] = []
 
         def report(day: datetime.date, outcome: BankBill | Exception) -> None:
             if isinstance(outcome, BankBill):
                 self._say(day, outcome)
+            elif _is_unreached(outcome):
+                unreached.append(day)
             else:
                 failed.append(_in_words(day, outcome))
 
         compared = compare_missing_days(
-            client, through=yesterday, actor=SYSTEM, clock=clock.now, report=report
+            client, through=through, actor=SYSTEM, clock=clock.now, report=report
         )
+        if unreached:
+            days = unreached[0] if len(unreached) == 1 else f"{unreached[0]} to {unreached[-1]}"
+            failed.append(f"{days}: {_nobody_answers()}")
         if failed:
             raise CommandError("\n".join(failed))
         if not compared:
@@ -66,7 +83,38 @@ class Command(BaseCommand):
         )
 
 
+def _client() -> BankClient:
+    try:
+        return BankClient.from_settings()
+    except InvalidKeyError as error:
+        words = f"The keys for the bank are missing or cannot be read ({error})"
+        raise CommandError(f"{words}: {_what_to_do()}") from error
+
+
+def _is_unreached(error: Exception) -> bool:
+    """Tell whether nobody took the call: the bank is not there, or its address is wrong."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, httpx.ConnectError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _nobody_answers() -> str:
+    address = urlsplit(settings.BANK_GATEWAY_URL)
+    return f"no bank answers at {address.scheme}://{address.netloc}: {_what_to_do()}"
+
+
+def _what_to_do() -> str:
+    if settings.DEVELOPER_PAGES:
+        return "start `make run` in another terminal and do this again while it runs."
+    return "look at the BANK_… and LENDER_… variables and at the way to the bank."
+
+
 def _in_words(day: datetime.date, error: Exception) -> str:
+    if _is_unreached(error):
+        return f"{day}: {_nobody_answers()}"
     if isinstance(error, BillNotReadyError):
         return f"{day}: the bank's bill is not ready. Try again later."
     if isinstance(error, UnreadableBillError):

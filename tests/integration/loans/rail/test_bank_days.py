@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,8 +209,12 @@ def test_a_bill_that_is_not_ready_is_tried_again_and_missed_days_are_caught_up(
 
 
 def test_the_command_says_what_agrees_and_what_is_not_ready(
-    rail: Rail, today: datetime.date, paid: BankTransfer
+    rail: Rail, today: datetime.date, paid: BankTransfer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    later = clock.now() + datetime.timedelta(days=2)
+    monkeypatch.setattr(
+        "loans.management.commands.reconcile_bank.clock", SimpleNamespace(now=lambda: later)
+    )
     said = StringIO()
     call_command("reconcile_bank", "--date", today.isoformat(), stdout=said)
     assert said.getvalue() == (
@@ -219,6 +224,39 @@ def test_the_command_says_what_agrees_and_what_is_not_ready(
     tomorrow = today + datetime.timedelta(days=1)
     with pytest.raises(CommandError, match="not ready"):
         call_command("reconcile_bank", "--date", tomorrow.isoformat())
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_the_command_compares_no_day_that_is_not_over(
+    rail: Rail, today: datetime.date, paid: BankTransfer, days: int
+) -> None:
+    # The bank has its bill ready: what moves in the rest of the day would be compared by nobody.
+    day = today + datetime.timedelta(days=days)
+    with pytest.raises(CommandError, match=rf"^{day}: this day of the bank .* is not over"):
+        call_command("reconcile_bank", "--date", day.isoformat())
+    assert not BankBill.objects.exists()
+
+
+def test_the_command_says_what_to_do_when_no_bank_is_there(
+    rail: Rail, paid: BankTransfer, settings: Any
+) -> None:
+    BankTransfer.objects.update(created_at=clock.now() - datetime.timedelta(days=2))
+    yesterday = clock.now().astimezone(BANK_TIME_ZONE).date() - datetime.timedelta(days=1)
+    before = yesterday - datetime.timedelta(days=1)
+    rail.bank.kill()
+    settings.DEVELOPER_PAGES = True
+    words = f"no bank answers at {rail.bank.url}: start `make run` in another terminal and do "
+    words += "this again while it runs."
+    with pytest.raises(CommandError) as one:
+        call_command("reconcile_bank", "--date", yesterday.isoformat())
+    assert str(one.value) == f"{yesterday}: {words}"
+    with pytest.raises(CommandError) as missing:
+        call_command("reconcile_bank")
+    assert str(missing.value) == f"{before} to {yesterday}: {words}"
+    settings.BANK_PUBLIC_KEY_PEM = ""
+    with pytest.raises(CommandError, match=r"keys for the bank are missing .* start `make run`"):
+        call_command("reconcile_bank")
+    assert not BankBill.objects.exists()
 
 
 def test_the_task_leaves_a_bank_that_is_away_for_later(rail: Rail, paid: BankTransfer) -> None:
