@@ -6,9 +6,11 @@ The format is described in docs/formulas/cases.md.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
@@ -31,14 +33,23 @@ from loans.engine.explanation import (
     main_keys,
     value_of,
 )
-from loans.engine.servicing import Disbursed, Event, InstallmentState, Line, LoanState, replay
+from loans.engine.servicing import (
+    Disbursed,
+    Event,
+    InstallmentState,
+    Line,
+    LoanState,
+    Reversed,
+    replay,
+)
 from loans.engine.state import Buckets
-from loans.engine.terms import LoanTerms
-from zhixin.shared.money import Money
+from loans.engine.terms import LoanTerms, Method
+from zhixin.shared.money import Money, Rounding
 
 Answer = dict[str, object]
 
 _REMARKS: Final = ("source", "expected", "note", "notes", "description", "comment", "tolerance")
+_ROUNDINGS: Final = (Rounding.HALF_EVEN, Rounding.HALF_UP)
 _SIX_PLACES: Final = Decimal("0.000001")
 _DAYS_A_YEAR: Final = 365
 _SIGNED_COST: Final = "annualized_cost"
@@ -63,9 +74,7 @@ def answer_text(text: str, answer_case: Callable[[object], Answer]) -> str:
         raise InvalidCaseError('input: is a list. Write {"cases": [...]}.')
     if not isinstance(data, dict) or "cases" not in data:
         return json.dumps(_answer(data, 1, answer_case), ensure_ascii=False, indent=1)
-    cases = data["cases"]
-    if not isinstance(cases, list):
-        raise InvalidCaseError('input: cases: is not a list. Write {"cases": [...]}.')
+    cases = _read_cases(data)
     answers = [_answer(case, number, answer_case) for number, case in enumerate(cases, 1)]
     return json.dumps({"cases": answers}, ensure_ascii=False, indent=1)
 
@@ -75,7 +84,7 @@ def answer_replay(case: object) -> Answer:
     reader = Reader(case, where="", error=InvalidInputError)
     _skip_remarks(reader)
     identity = reader.text("id")
-    terms = LoanTerms.from_json(reader.raw("terms"))
+    terms = _read_terms(reader)
     events = _read_events(reader, terms)
     as_of = reader.optional(reader.date, "as_of")
     asked = reader.optional(lambda key: _read_keys(reader, key), "explain")
@@ -162,6 +171,29 @@ def _parse(text: str) -> object:
         raise InvalidCaseError("input: holds a number of too many digits. Shorten it.") from None
 
 
+def _read_cases(data: dict[str, object]) -> list[object]:
+    """Return the cases of {"cases": [...]}; refuse other keys, and one id for two cases."""
+    cases = data["cases"]
+    if not isinstance(cases, list):
+        raise InvalidCaseError('input: cases: is not a list. Write {"cases": [...]}.')
+    reader = Reader(data, where="input", error=InvalidInputError)
+    reader.has("cases")
+    _skip_remarks(reader)
+    try:
+        reader.finish()
+    except InvalidInputError as error:
+        raise InvalidCaseError(f"input: {str(error).removeprefix('input.')}") from None
+    places: dict[str, int] = {}
+    for number, case in enumerate(cases, 1):
+        name = case.get("id") if isinstance(case, dict) else None
+        if isinstance(name, str) and places.setdefault(name, number) != number:
+            raise InvalidCaseError(
+                f"case {number}: id: {shown(name)} is the id of case {places[name]} too. "
+                "Give each case an id of its own."
+            )
+    return cases
+
+
 def _object_without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     data = dict(pairs)
     if len(data) < len(pairs):
@@ -206,22 +238,71 @@ def _skip_remarks(reader: Reader) -> None:
         reader.has(key)
 
 
+def _read_terms(reader: Reader) -> LoanTerms:
+    """Return the terms; refuse what the format does not allow, or what would have no effect."""
+    terms = LoanTerms.from_json(reader.raw("terms"))
+    if terms.rounding not in _ROUNDINGS:
+        reader.fail(
+            "terms.rounding",
+            f"{terms.rounding.value!r} is not for interest and fees",
+            "Write one of " + ", ".join(_ROUNDINGS),
+        )
+    if terms.grace_principal_periods and terms.method is Method.BULLET:
+        reader.fail(
+            "terms.grace_principal_periods",
+            "has no effect on BULLET, which has one installment",
+            "Remove it",
+        )
+    return terms
+
+
 def _read_events(reader: Reader, terms: LoanTerms) -> tuple[Event, ...]:
-    """Return the events in their places; a payout that the case does not state comes last."""
+    """Return the events in their places; a payout that the case does not state comes last.
+
+    An id that the case leaves out (a reversal's, or this payout's) is never one that it gives.
+    """
     items = reader.listing("events") if reader.has("events") else []
     events = [
         event_from_json(item, sequence=number, where=f"events[{number - 1}]")
         for number, item in enumerate(items, 1)
     ]
+    nameless = [isinstance(item, dict) and "id" not in item for item in items]
+    _refuse_double_ids(events, nameless)
+    given = {event.event_id for event, none in zip(events, nameless, strict=True) if not none}
+    events = [
+        replace(event, event_id=_unlike(event.event_id, given)) if none else event
+        for event, none in zip(events, nameless, strict=True)
+    ]
     if not any(isinstance(event, Disbursed) for event in events):
         payout = Disbursed(
-            event_id="disbursement",
+            event_id=_unlike("disbursement", given),
             effective_date=terms.disbursement_date,
             sequence=0,
             amount=terms.principal,
         )
         events.append(payout)
     return tuple(events)
+
+
+def _unlike(name: str, given: Collection[str]) -> str:
+    """Return `name`, with the first number behind it that makes it none of the given ids."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(free for free in names if free not in given)
+
+
+def _refuse_double_ids(events: Sequence[Event], nameless: Sequence[bool]) -> None:
+    """Refuse one id for two events, and two reversals of one event that have no id."""
+    places: dict[tuple[str, bool], int] = {}
+    for place, (event, none) in enumerate(zip(events, nameless, strict=True)):
+        first = places.setdefault((event.event_id, none), place)
+        if first == place:
+            continue
+        problem = f"{shown(event.event_id)} is the id of events[{first}] too"
+        if none and isinstance(event, Reversed):
+            problem = f"{event.of!r} is reversed twice by reversals without an id of their own"
+        raise InvalidEventError(
+            key=f"events[{place}].id", problem=problem, mend="Give each event an id of its own"
+        )
 
 
 def _read_keys(reader: Reader, key: str) -> tuple[str, ...]:

@@ -63,6 +63,11 @@ class Reader:
         self._seen.add(key)
         return self._data.get(key) is not None
 
+    def states(self, key: str) -> bool:
+        """Return whether the key is present, null or not."""
+        self._seen.add(key)
+        return key in self._data
+
     def raw(self, key: str) -> object:
         """Return the value as it stands; a missing key is an error."""
         if not self.has(key):

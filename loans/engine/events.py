@@ -222,8 +222,9 @@ EVENT_KINDS: Final = {kind.kind: kind for kind in _KINDS}
 def event_from_json(data: object, *, sequence: int = 0, where: str = "event") -> Event:
     """Return the event that `data` states.
 
-    `sequence` stands in where the data states none; a reversal without an id gets one from what it
-    reverses. Raises InvalidEventError, which names the key and the mend.
+    `sequence` stands in where the data states none. Every event needs an id; only a reversal may
+    leave it out, and then gets one from what it reverses. Raises InvalidEventError, which names
+    the key and the mend.
     """
     reader = Reader(data, where=where, error=InvalidEventError)
     name = reader.text("type")
@@ -231,7 +232,7 @@ def event_from_json(data: object, *, sequence: int = 0, where: str = "event") ->
     if kind is None:
         reader.fail("type", f"{name!r} is unknown", "Write one of " + ", ".join(EVENT_KINDS))
     values: dict[str, object] = {
-        "event_id": _identity(reader, name, sequence),
+        "event_id": _identity(reader, name),
         "effective_date": reader.date("date"),
         "sequence": reader.integer("sequence", least=0, most=10**12)
         if reader.has("sequence")
@@ -253,12 +254,10 @@ def nameless_reversal(of: str) -> str:
     return f"reversal-of-{of}"
 
 
-def _identity(reader: Reader, name: str, sequence: int) -> str:
-    if reader.has("id"):
-        return reader.text("id")
-    if name == Reversed.kind:
+def _identity(reader: Reader, name: str) -> str:
+    if name == Reversed.kind and not reader.states("id"):
         return nameless_reversal(reader.text("of"))
-    return f"{name.lower()}-{sequence}"
+    return reader.text("id")
 
 
 def _positive(reader: Reader, key: str) -> Money:

@@ -193,7 +193,37 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         ("[1", "input: is not JSON at line 1"),
         (
             with_events(("REVERSAL", {"of": "disbursement"}), ("REVERSAL", {"of": "disbursement"})),
-            "case one: event.id: 'disbursement' is reversed twice by reversals without an id of",
+            "case one: events[1].id: 'disbursement' is reversed twice by reversals without an id",
+        ),
+        (
+            with_events(("REPAYMENT", {"amount": "1.00"})),
+            "case one: events[0].id: is missing. Add it.",
+        ),
+        (
+            with_events(("REPAYMENT", {"amount": "1.00", "id": None})),
+            "case one: events[0].id: is missing. Add it.",
+        ),
+        (
+            with_events(("REVERSAL", {"id": None, "of": "disbursement"})),
+            "case one: events[0].id: is missing. Add it.",
+        ),
+        (
+            with_events(("CHARGE_OFF", {"id": "a"}), ("CHARGE_OFF", {"id": "a"})),
+            "case one: events[1].id: 'a' is the id of events[0] too. Give each event an id of its",
+        ),
+        (
+            {"cases": [replay_case(), replay_case() | {"id": "two"}, replay_case()]},
+            "case 3: id: 'one' is the id of case 1 too. Give each case an id of its own.",
+        ),
+        ({"cases": [], "foo": 1}, "input: foo: is an unknown key. Remove it, or use one of cases,"),
+        (
+            replay_case(rounding="UP"),
+            "case one: terms.rounding: 'UP' is not for interest and fees. Write one of HALF_EVEN, ",
+        ),
+        (replay_case(rounding="DOWN"), "case one: terms.rounding: 'DOWN' is not for interest"),
+        (
+            replay_case(method="BULLET", grace_principal_periods=2),
+            "case one: terms.grace_principal_periods: has no effect on BULLET, which has one",
         ),
         (" \n", 'input: is empty. Write {"cases": [...]}.'),
         ([replay_case()], 'input: is a list. Write {"cases": [...]}.'),
@@ -227,6 +257,27 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_2(command: str) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "case one: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["replay", "annualized_cost"])
+def test_a_key_beside_the_cases_is_refused(command: str) -> None:
+    done = run(command, {"cases": [], "foo": 1})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "input: foo: is an unknown key. Remove it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert json.loads(run(command, {"cases": [], "note": "of mine"}).stdout) == {"cases": []}
+
+
+def test_an_id_that_is_left_out_is_none_that_is_given() -> None:
+    """A repayment may be called what the payout, or a reversal, would be called."""
+    case = with_events(
+        ("REPAYMENT", {"id": "disbursement", "amount": "888.49"}),
+        ("REPAYMENT", {"id": "reversal-of-disbursement", "amount": "10.00"}),
+        ("REVERSAL", {"of": "disbursement"}),
+    )
+    answer: Any = answer_replay(case)
+    assert answer["totals"]["paid"] == "10.00"
+    assert answer["outstanding"]["principal"] == "10000.00"
 
 
 def test_a_missing_file_is_one_line_and_exit_2() -> None:
