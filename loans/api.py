@@ -19,6 +19,7 @@ from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import loan_cards, loan_page, owed_after_write_off
+from loans.selectors.receipts import taken_back_by
 from loans.services.commands import KeyReusedError, MissingKeyError
 from loans.services.repayments import request_repayment
 from zhixin.shared import clock
@@ -180,6 +181,7 @@ def _dates(loan: Loan) -> dict[str, object]:
 
 
 def _payment(transfer: BankTransfer) -> dict[str, object]:
+    reversal = taken_back_by(transfer)
     return {
         "id": transfer.public_id,
         "loan": transfer.loan.public_id,
@@ -188,4 +190,6 @@ def _payment(transfer: BankTransfer) -> dict[str, object]:
         "prepayment": transfer.prepayment or None,
         "state": transfer.state,
         "failure_code": transfer.failure_code,
+        "taken_back_on": reversal.effective_date if reversal else None,
+        "taken_back_reason": reversal.reason if reversal else "",
     }

@@ -111,7 +111,10 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """Something that happened to the loan; `why` says where a payment of `amount` went."""
+    """Something that happened to the loan; `why` says where a payment of `amount` went.
+
+    `taken_back_on` is set where it counts no more.
+    """
 
     title: str
     when: datetime.date
@@ -121,6 +124,7 @@ class HistoryEntry:
     receipt: BankTransfer | None
     amount: Money
     why: tuple[WhyLine, ...]
+    taken_back_on: datetime.date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -501,16 +505,20 @@ def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInFor
 
 def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
     known = {event.event_id: event for event in state.events}
+    undone = {
+        event.of: event.effective_date for event in known.values() if isinstance(event, Reversed)
+    }
     entries = [
         HistoryEntry(
             title=title,
             when=row.effective_date,
             text=text,
-            tone=tone,
+            tone="" if event.event_id in undone else tone,
             icon=icon,
             receipt=row.transfer if row.kind in (Repaid.kind, Recovered.kind) else None,
             amount=getattr(event, "amount", Money.zero()),
             why=why(state, f"repayment.{event.event_id}"),
+            taken_back_on=undone.get(event.event_id),
         )
         for row in rows
         for event in [engine_event(row)]

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loans.engine.events import Repaid
+from loans.engine.events import Recovered, Repaid
 from loans.engine.lifecycle import TransferState
 from loans.engine.prepayment import prepayment_outcome
 from loans.engine.servicing import replay
-from loans.models import BankTransfer
+from loans.models import BankTransfer, LoanEvent
 from loans.models.transfer import TransferPurpose
 from loans.selectors.business_day import business_date
 from loans.selectors.explanations import WhyLine, why, why_paid
 from loans.selectors.prepayments import EFFECT_TITLES
+from loans.selectors.repayments import in_flight_repayments
+from loans.selectors.reversals import reversals_of
 from loans.selectors.servicing import events_of, loan_state, terms_of
 from zhixin.shared.money import Money
 from zhixin.shared.templatetags.zhixin import plain_date
@@ -52,8 +54,23 @@ class ReceiptRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """A payment that does not count any more: since `on`, for `reason` in words.
+
+    `due` is what is to be paid today, less what is on its way; when nothing is, `next_amount` is
+    what the next installment asks on `next_date`, zero and None where none is to come.
+    """
+
+    on: datetime.date
+    reason: str
+    due: Money
+    next_amount: Money
+    next_date: datetime.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentPage:
-    """A payment and what became of it."""
+    """A payment and what became of it; `taken_back` is set once it counts no more."""
 
     transfer: BankTransfer
     is_open: bool
@@ -64,12 +81,14 @@ class PaymentPage:
     rows: tuple[ReceiptRow, ...]
     did: tuple[ReceiptRow, ...]
     loan_is_paid_off: bool
+    taken_back: TakenBack | None
 
 
 def payment_page(transfer: BankTransfer) -> PaymentPage:
     """Return the page of `transfer`; a repayment that is done tells where its money went."""
-    succeeded = transfer.state == TransferState.SUCCEEDED
     is_repayment = transfer.purpose == TransferPurpose.REPAYMENT
+    taken_back = _taken_back(transfer) if is_repayment else None
+    succeeded = transfer.state == TransferState.SUCCEEDED and taken_back is None
     return PaymentPage(
         transfer=transfer,
         is_open=transfer.state in (TransferState.PENDING, TransferState.SENT),
@@ -77,9 +96,48 @@ def payment_page(transfer: BankTransfer) -> PaymentPage:
         is_repayment=is_repayment,
         reason=failure_reason(transfer),
         paid_on=transfer.effective_date,
-        rows=_where_it_went(transfer) if succeeded and is_repayment else (),
+        rows=_rows(transfer, taken_back) if is_repayment else (),
         did=_what_it_did(transfer) if succeeded and is_repayment else (),
         loan_is_paid_off=transfer.loan.closed_on is not None,
+        taken_back=taken_back,
+    )
+
+
+def taken_back_by(transfer: BankTransfer) -> LoanEvent | None:
+    """Return the event by which the repayment `transfer` counts no more, None while it counts."""
+    event_ids = [
+        str(row.event_id)
+        for row in transfer.events.all()
+        if row.kind in (Repaid.kind, Recovered.kind)
+    ]
+    return reversals_of(event_ids).first() if event_ids else None
+
+
+def _taken_back(transfer: BankTransfer) -> TakenBack | None:
+    reversal = taken_back_by(transfer)
+    if reversal is None:
+        return None
+    state = loan_state(transfer.loan, as_of=business_date())
+    on_its_way = in_flight_repayments(transfer.loan)
+    following = None if state.payable_now else state.next_due
+    return TakenBack(
+        on=reversal.effective_date,
+        reason=reversal.reason or _("The bank did not let us keep the money."),
+        due=max(state.payable_now - on_its_way, Money.zero()),
+        next_amount=max(following.amount - on_its_way, Money.zero()) if following else Money.zero(),
+        next_date=following.date if following else None,
+    )
+
+
+def _rows(transfer: BankTransfer, taken_back: TakenBack | None) -> tuple[ReceiptRow, ...]:
+    """Return where a repayment went; of one that was taken back, since when and why."""
+    if taken_back is None:
+        return _where_it_went(transfer) if transfer.state == TransferState.SUCCEEDED else ()
+    return (
+        ReceiptRow(label=_("Paid on"), amount=None, value=plain_date(transfer.effective_date)),
+        ReceiptRow(label=_("Taken back on"), amount=None, value=plain_date(taken_back.on)),
+        ReceiptRow(label=_("Why"), amount=None, value=taken_back.reason),
+        ReceiptRow(label=_("Counts toward the loan"), amount=Money.zero(), is_total=True),
     )
 
 

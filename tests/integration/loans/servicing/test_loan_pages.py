@@ -23,8 +23,10 @@ from loans.selectors.receipts import payment_page
 from loans.selectors.servicing import loan_state
 from loans.services.business_day import close_days
 from loans.services.repayments import request_repayment
+from loans.services.reversals import reverse_event
 from tests.factories.accounts import CARD_NUMBER, make_borrower
 from tests.factories.collections_app import FIRST_LATE, asked, late_loan
+from tests.factories.corrections import how, make_servicer
 from tests.factories.funded import (
     SIGNED_AT,
     SIGNED_ON,
@@ -293,3 +295,80 @@ def test_the_list_says_that_a_payment_at_the_cashier_is_open() -> None:
 
 def text_of_list(loan: Loan) -> str:
     return signed_in(loan.borrower).get(reverse("loans:my_loans")).content.decode()
+
+
+# --- A payment that was taken back --------------------------------------------------------
+
+BACK_ON = datetime.date(2026, 7, 20)
+BACK_BECAUSE = "There was not enough money in the account."
+
+
+def taken_back_payment() -> tuple[Loan, BankTransfer]:
+    """Return a loan, and its payment of 16 July that was taken back on the 20th."""
+    loan = funded_loan(borrower=make_borrower())
+    due_on = datetime.date(2026, 7, 16)
+    set_business_date(due_on)
+    transfer = settle(pay(loan, "1066.19", business_date=due_on))
+    set_business_date(BACK_ON)
+    event = transfer.events.get()
+    reverse_event(
+        loan_id=loan.pk,
+        event_id=event.event_id,
+        **how(make_servicer(), on=BACK_ON, reason=BACK_BECAUSE),
+    )
+    loan.refresh_from_db()
+    return loan, transfer
+
+
+def text_of_payment(loan: Loan, transfer: BankTransfer) -> str:
+    url = reverse("loans:payment", args=[transfer.public_id])
+    page = signed_in(loan.borrower).get(url).content.decode()
+    main = page[page.index("<main") : page.index("</main>")]
+    return " ".join(re.sub(r"<[^>]+>", " ", main).split())
+
+
+def test_the_receipt_of_a_payment_that_was_taken_back_thanks_for_nothing() -> None:
+    loan, transfer = taken_back_payment()
+    text = text_of_payment(loan, transfer)
+    assert "This payment was taken back It has not counted since Monday 20 July 2026" in text
+    assert "There was not enough money in the account." in text
+    # 1,066.19 of 16 July, and 946.19 × 18 % × 4 / 360 = 1.89 for being late.
+    assert "What it had paid is open again. Today ¥1,068.08 is to be paid. Pay again" in text
+    url = reverse("loans:repay", args=[loan.public_id])
+    page = signed_in(loan.borrower).get(reverse("loans:payment", args=[transfer.public_id]))
+    assert f"{url}?amount=1068.08" in page.content.decode()
+    for thanks in ("Thank you", "Received", "Receipt number", "saved", "Autopay"):
+        assert thanks not in text
+    # What is printed says it too.
+    receipt = text[text.index("Taken back Amount of the payment") :]
+    assert "¥ 1,066 .19" in receipt
+    assert "Paid on 16 Jul 2026 Taken back on 20 Jul 2026" in receipt
+    assert "Counts toward the loan ¥0.00" in receipt
+
+
+def test_a_payment_taken_back_and_made_again_asks_for_nothing_more_today() -> None:
+    loan, transfer = taken_back_payment()
+    settle(pay(loan, "1068.08", business_date=BACK_ON))
+    text = text_of_payment(loan, transfer)
+    assert "This payment was taken back" in text
+    assert (
+        "Nothing is to be paid today. The next payment is ¥1,066.19, by Sunday 16 August 2026."
+        in text
+    )
+    assert "Pay again" not in text
+
+
+def test_the_history_marks_the_payment_that_was_taken_back() -> None:
+    loan, _transfer = taken_back_payment()
+    text = text_of(loan)
+    assert "¥1,066.19 repaid 16 Jul 2026 taken back on 20 Jul 2026" in text
+    back, paid, _paid_out = loan_page(loan, as_of=BACK_ON).history
+    assert (back.taken_back_on, paid.taken_back_on, paid.tone) == (None, BACK_ON, "")
+
+
+def test_the_api_tells_that_a_payment_was_taken_back() -> None:
+    loan, transfer = taken_back_payment()
+    answer = signed_in(loan.borrower).get(reverse("api:payment", args=[transfer.public_id])).json()
+    assert answer["state"] == "SUCCEEDED"
+    assert answer["taken_back_on"] == "2026-07-20"
+    assert answer["taken_back_reason"] == "There was not enough money in the account."
