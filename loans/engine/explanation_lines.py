@@ -128,10 +128,15 @@ def _line_of_days(
 
 
 def _closed(lines: Lines, whole: Decimal, number: int | None = None) -> Lines:
-    """Add the line that closes the gap between the lines and the amount."""
+    """Add the line that closes the gap between the lines and the amount.
+
+    More than a cent is the rounding of all installments of a flat charge, which its last one takes.
+    """
     gap = _CONTEXT.subtract(whole, sum((line.amount for line in lines), Decimal(0)))
     if gap:
-        lines.append(Line(amount=gap, rule="ROUNDING", text_key="rounding", number=number))
+        rest = abs(gap) > _CENT
+        rule, text = ("REST_OF_INTEREST", "rest_of_interest") if rest else ("ROUNDING", "rounding")
+        lines.append(Line(amount=gap, rule=rule, text_key=text, number=number))
     return lines
 
 
@@ -144,9 +149,8 @@ def interest_lines(_: LoanState, row: InstallmentState) -> Lines:
     """Return the installment's interest: its days, and what an earlier plan left."""
     own = (row.due.interest - row.carried_interest).amount
     spans = _joined(row.interest_spans)
-    lines = _closed([interest_line(row, span) for span in spans], own, row.number)
     return [
-        *(_rest_of_flat(line) if _is_rest(line) else line for line in lines),
+        *_closed([interest_line(row, span) for span in spans], own, row.number),
         *carried(row.carried_interest, "interest", row.plan_event, row.number),
     ]
 
@@ -161,15 +165,6 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
-
-
-def _is_rest(line: Line) -> bool:
-    return line.rule == "ROUNDING" and abs(line.amount) > _CENT
-
-
-def _rest_of_flat(line: Line) -> Line:
-    """Return the rounding of all installments of a flat charge, which its last one takes."""
-    return replace(line, rule="REST_OF_INTEREST", text_key="rest_of_interest")
 
 
 def penalty_lines(_: LoanState, row: InstallmentState) -> Lines:

@@ -268,9 +268,8 @@ class Fold:
             self.repaid_early = True
 
     def note_base(self, event_id: str) -> None:
-        """Note that the event changed what interest counts on; a flat charge has its own base."""
-        if not self.plan.flat_base:
-            self.base_event = event_id
+        """Note that the event changed what interest counts on."""
+        self.base_event = event_id
 
     def take_credit(self, amount: int) -> None:
         """Remove `amount` of credit, the oldest first."""

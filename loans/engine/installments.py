@@ -16,7 +16,7 @@ from operator import add
 from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, span_units
-from loans.engine.schedule import Amortization
+from loans.engine.schedule import Amortization, round_installment
 from loans.engine.state import NOTHING, Buckets, Span
 from loans.engine.terms import AllocationOrder, Bucket, LoanTerms
 from zhixin.shared.money import round_ratio
@@ -33,7 +33,11 @@ NO_RATE: Final = Decimal(0)
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """The rules in force from a date: the agreement's (number 0), then each plan change's."""
+    """The rules in force from a date: the agreement's (number 0), then each plan change's.
+
+    Of a flat charge, `flat_base` is what it counts on, `flat_rows` what undisturbed rows charge,
+    and `flat_most` what they charge as agreed, which is the most; else 0 and none.
+    """
 
     number: int
     terms: LoanTerms
@@ -46,6 +50,7 @@ class Plan:
     flat_base: int
     flat_rows: list[int]
     event_id: str
+    flat_most: list[int] = field(init=False)
     grace: dt.timedelta = field(init=False)
     units_a_year: int = field(init=False)
     penalty_scale: tuple[int, int] = field(init=False)
@@ -54,6 +59,7 @@ class Plan:
     def __post_init__(self) -> None:
         """Work out what a cent of overdue principal costs in a unit, in cents, as a ratio."""
         numerator, denominator = exact_ratio(self.penalty_rate)
+        self.flat_most = self.flat_rows
         self.grace = dt.timedelta(days=self.grace_days)
         self.units_a_year = UNITS_A_YEAR[self.terms.day_count]
         self.penalty_scale = numerator, denominator * self.units_a_year
@@ -166,9 +172,15 @@ class Row:
         return self.kept_penalty + self.settled_penalty
 
     def interest_ratio(self) -> tuple[int, int]:
-        """Return the row's own accrued interest in cents, unrounded, as a ratio."""
-        rate, scale = self.plan.rate, self.scale
-        return self.units * rate[0] * scale[0], rate[1] * scale[1]
+        """Return the row's own accrued interest in cents, unrounded, as a ratio.
+
+        A flat charge is never more than the agreement's: its last row may have less than its days.
+        """
+        rate, scale, most = self.plan.rate, self.scale, self.plan.flat_most
+        numerator, denominator = self.units * rate[0] * scale[0], rate[1] * scale[1]
+        if most and numerator > most[self.index - 1] * denominator:
+            return most[self.index - 1], 1
+        return numerator, denominator
 
     def accrued(self) -> int:
         """Return the row's own accrued interest, settled to cents."""
@@ -287,4 +299,4 @@ def _level_of(
     if accrued:
         later = Fraction(growth, shared + factors[0].numerator * (shared // factors[0].denominator))
         whole += accrued * later / sums
-    return round_ratio(whole.numerator, whole.denominator, rounding=terms.rounding)
+    return round_installment(whole.numerator, whole.denominator, terms)

@@ -9,6 +9,7 @@ from loans.engine.day_count import span_units
 from loans.engine.fold import Fold
 from loans.engine.installments import Plan, Row
 from loans.engine.state import Span
+from zhixin.shared.money import round_ratio
 
 
 def advance(fold: Fold, day: dt.date) -> None:
@@ -53,9 +54,22 @@ def _accrue_interest(fold: Fold, day: dt.date) -> None:
 
 
 def _interest_base(fold: Fold, plan: Plan) -> int:
-    if plan.flat_base:
-        return plan.flat_base if fold.unbilled or not fold.repaid_early else 0
+    if plan.flat_rows:
+        return _flat_base(fold, plan)
     return fold.unbilled - fold.credit_total
+
+
+def _flat_base(fold: Fold, plan: Plan) -> int:
+    """Return what a flat charge counts on: its share for money that is held is left out.
+
+    Rounded to cents by the terms' rule (docs/formulas/allocation.md).
+    """
+    if not fold.unbilled:
+        return 0 if fold.repaid_early else plan.flat_base
+    if not fold.credit_total:
+        return plan.flat_base
+    lent = fold.unbilled - fold.credit_total
+    return round_ratio(plan.flat_base * max(lent, 0), fold.unbilled, rounding=fold.rounding)
 
 
 def _accrue_penalty(fold: Fold, day: dt.date) -> None:
@@ -89,7 +103,7 @@ def _note_span(fold: Fold, spans: list[Span], span: Span) -> None:
 
 def _own_interest(fold: Fold, row: Row) -> int:
     plan = row.plan
-    if plan.flat_base and row.units == plan.flat_base * row.whole:
+    if plan.flat_rows and row.units == plan.flat_base * row.whole:
         return plan.flat_rows[row.index - 1]
     return row.accrued()
 

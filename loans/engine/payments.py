@@ -13,6 +13,7 @@ from loans.engine.day_count import period_units, span_units
 from loans.engine.fold import Fold
 from loans.engine.installments import PRINCIPAL, level_over
 from loans.engine.passage import close_running, closes
+from loans.engine.schedule import round_installment
 from loans.engine.terms import Method, PrepaymentEffect
 from zhixin.shared.calendar import PeriodUnit, add_periods
 from zhixin.shared.money import round_ratio
@@ -56,13 +57,33 @@ def _prepay(fold: Fold, event_id: str, amount: int, day: dt.date, effect: Prepay
         return 0
     part = min(amount, fold.unbilled)
     fold.repay_principal_early(event_id, part)
-    if effect is PrepaymentEffect.LOWER_INSTALLMENT and fold.unbilled:
-        _lower_installments(fold, part)
+    if fold.unbilled:
+        before = fold.unbilled + part
+        _lower_flat_charge(fold, before)
+        if effect is PrepaymentEffect.LOWER_INSTALLMENT:
+            _lower_installments(fold, before)
     return amount - part
 
 
-def _lower_installments(fold: Fold, part: int) -> None:
-    """Spread what is left over the rows that are left, by the method in force."""
+def _lower_flat_charge(fold: Fold, before: int) -> None:
+    """Let a flat charge fall with the principal not billed, which was `before`.
+
+    Base and rows are rounded to cents by the terms' rule.
+    """
+    plan, left = fold.queue[0].plan, fold.unbilled
+    if plan.flat_rows:
+        plan.flat_base = round_ratio(plan.flat_base * left, before, rounding=fold.rounding)
+        plan.flat_rows = [
+            round_ratio(charge * left, before, rounding=fold.rounding) for charge in plan.flat_rows
+        ]
+
+
+def _lower_installments(fold: Fold, before: int) -> None:
+    """Spread what is left over the rows that are left, by the method in force.
+
+    `before` is the principal not billed before the repayment. The level installment is rounded as
+    agreed, also to a multiple (`round_installment`), and never becomes larger by that.
+    """
     plan = fold.queue[0].plan
     rule = plan.amortization
     rows = list(fold.queue)
@@ -71,17 +92,11 @@ def _lower_installments(fold: Fold, part: int) -> None:
     level, share = rule.level, rule.part
     if plan.terms.method is Method.EQUAL_INSTALLMENT:
         level = level_over(rows[grace:], plan, balance=fold.unbilled, through=fold.cursor)
+        level = min(level, rule.level) if plan.terms.installment_multiple else level
     elif plan.terms.method is Method.EQUAL_PRINCIPAL:
         share = round_ratio(fold.unbilled, len(rows) - grace, rounding=fold.rounding)
     elif plan.terms.method is Method.FLAT:
-        before = fold.unbilled + part
-        level = round_ratio(level * fold.unbilled, before, rounding=fold.rounding)
-        plan.flat_base = round_ratio(plan.flat_base * fold.unbilled, before, rounding=fold.rounding)
-        fold.base_event = fold.event_id
-        plan.flat_rows = [
-            round_ratio(charge * fold.unbilled, before, rounding=fold.rounding)
-            for charge in plan.flat_rows
-        ]
+        level = round_installment(level * fold.unbilled, before, plan.terms)
     plan.amortization = replace(rule, level=level, part=share)
 
 

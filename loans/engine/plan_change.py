@@ -105,7 +105,9 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
         period=change.period,
         disbursement_date=day,
         first_due_date=change.first_due_date,
+        # Cents: a multiple would leave more to the last installment of who is in trouble already.
         installment_multiple=None,
+        installment_rounding=None,
         grace_principal_periods=0,
         # A plan has one order of its own, however late the loan was before.
         late_allocation=(),

@@ -20,6 +20,7 @@ from loans.engine.servicing import (
     Disputed,
     DisputeResolved,
     Event,
+    LoanState,
     PlanChanged,
     PrepaymentEffect,
     Refunded,
@@ -124,6 +125,50 @@ def test_a_flat_charge_falls_with_the_principal_where_the_installment_is_lowered
     assert amounts(found, "total")[1:3] == ["606.00", "56.00"]
     assert found.running is not None
     assert found.running.interest_spans[0].base_cents == 60_000
+
+
+@pytest.mark.parametrize(
+    ("effect", "interest"),
+    [
+        (PrepaymentEffect.NEXT_INSTALLMENTS, "494.38"),
+        (PrepaymentEffect.SHORTEN_TERM, "13.55"),
+        (PrepaymentEffect.LOWER_INSTALLMENT, "123.55"),
+    ],
+)
+def test_a_flat_charge_of_1440_falls_with_early_money_by_every_choice(
+    effect: PrepaymentEffect, interest: str
+) -> None:
+    """11,000 of 12,000 on the second day: 3.87 for one day, and 1,003.87 closes it."""
+    terms = loan(principal="12000.00", method="FLAT")
+    found = state(terms, [paid("a", "2024-01-02", "11000.00", prepayment=effect)], "2024-01-02")
+    assert (found.payoff_amount, found.accrued_interest) == (money("1003.87"), money("3.87"))
+    assert found.totals.scheduled.interest == money(interest)
+
+
+def _lowered(method: str, **changes: str) -> LoanState:
+    terms = loan(method=method, installment_multiple="10.00", **changes)
+    first = state(terms, [], "2024-02-01").due_now.total
+    events = [
+        paid("a", "2024-02-01", str(first)),
+        paid("b", "2024-02-01", "3000.00", 2, prepayment=PrepaymentEffect.LOWER_INSTALLMENT),
+    ]
+    return state(terms, events, "2024-02-01")
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "total"),
+    [
+        ("EQUAL_INSTALLMENT", "HALF_EVEN", "600.00"),  # 598.98
+        ("EQUAL_INSTALLMENT", "UP", "600.00"),
+        ("FLAT", "HALF_EVEN", "630.00"),  # 930 × 6,170 / 9,170 = 625.74
+        ("FLAT", "UP", "640.00"),  # 940 × 6,160 / 9,160 = 632.14
+    ],
+)
+def test_a_lowered_installment_keeps_its_multiple(method: str, rule: str, total: str) -> None:
+    found = _lowered(method, installment_rounding=rule)
+    assert amounts(found, "total")[2:11] == [total] * 9
+    assert amounts(found, "balance")[11] == "0.00"
+    assert sum(row.principal.cents for row in found.installments) == 1_000_000
 
 
 def test_an_upfront_fee_is_owed_from_the_payout_and_billed_with_what_comes_first() -> None:
