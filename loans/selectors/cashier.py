@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+
+from accounts.models import User
 from loans.engine.lifecycle import TransferState
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import CASHIER_CHANNELS, TransferPurpose
@@ -19,6 +22,17 @@ def open_cashiers(loan: Loan, *, except_key: str = "") -> list[BankTransfer]:
     if except_key:
         waiting = waiting.exclude(command__key=except_key)
     return list(waiting.order_by("pk"))
+
+
+def closed_cashier(borrower: User, *, since: datetime.datetime) -> BankTransfer | None:
+    """Return the borrower's payment at the cashier that ended unpaid last, since then, or None."""
+    closed = BankTransfer.objects.filter(
+        loan__borrower=borrower,
+        channel__in=CASHIER_CHANNELS,
+        state=TransferState.FAILED,
+        settled_at__gte=since,
+    )
+    return closed.order_by("-settled_at", "-pk").first()
 
 
 def payment_to_refund(loan: Loan, amount: Money) -> BankTransfer | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from typing import TypedDict
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,17 +22,20 @@ from loans.adapters.bank import BankClient
 from loans.adapters.bank_words import InvalidNoticeError
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import CASHIER_CHANNELS, SETTLED_STATES, TransferChannel
-from loans.selectors.cashier import open_cashiers
+from loans.selectors.cashier import closed_cashier, open_cashiers
 from loans.services.repayments import UnableToRepayError
 from zhixin.shared import clock
 from zhixin.shared.jobs import enqueue_after_commit
 from zhixin.shared.permissions import borrower_required
+from zhixin.shared.templatetags.zhixin import money
 
 logger = logging.getLogger(__name__)
 
 # The button of the pay page that leads here: name="way" value="alipay".
 WAY_FIELD = "way"
 ALIPAY = "alipay"
+# A closed order can be open in a tab for long; older ones are no news to the payer.
+_LATELY = datetime.timedelta(days=1)
 _PHONE = re.compile(r"Mobile|Android|iPhone|iPad|HarmonyOS|AlipayClient", re.IGNORECASE)
 
 
@@ -100,9 +105,31 @@ def cashier_return(request: HttpRequest) -> HttpResponse:
     try:
         reference = UUID(BankClient.from_settings().parse_return(query))
     except (InvalidNoticeError, ValueError) as refusal:
+        # A payer whose order was closed meanwhile is sent back without a signature too.
         logger.warning("A return from the cashier was not believed: %s", refusal)
+        _say_what_was_closed(request)
         return redirect("loans:my_loans")
     transfer = access_transfer(signed_in(request), reference)
     if transfer.state not in SETTLED_STATES:
         enqueue_after_commit("loans.ask_about_transfer", transfer_id=transfer.pk)
     return redirect("loans:payment", public_id=transfer.public_id)
+
+
+def _say_what_was_closed(request: HttpRequest) -> None:
+    """Tell the payer that nothing was taken for their payment that the bank closed lately."""
+    closed = closed_cashier(signed_in(request), since=clock.now() - _LATELY)
+    if closed is None:
+        return
+    in_time = closed.expires_at and closed.settled_at and closed.settled_at < closed.expires_at
+    text = (
+        _(
+            "Nothing was taken at Alipay for the payment of %(amount)s: it had been closed because "
+            "you began another payment."
+        )
+        if in_time
+        else _(
+            "Nothing was taken at Alipay for the payment of %(amount)s: it had been closed because "
+            "its time to be paid had run out."
+        )
+    )
+    messages.warning(request, text % {"amount": money(closed.amount)})

@@ -7,6 +7,7 @@ import threading
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus, TransferState
@@ -245,6 +246,35 @@ def test_an_unpaid_cashier_makes_way_for_another_payment(rail: Rail, loan: Loan)
     rail.pay(second)
     assert settled(second).state == TransferState.SUCCEEDED
     assert repayments(loan) == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (0, "¥500.00: it had been closed because you began another payment."),
+        (90, "¥500.00: it had been closed because its time to be paid had run out."),
+    ],
+)
+def test_paying_at_a_closed_cashier_says_that_nothing_was_taken(
+    rail: Rail, loan: Loan, minutes: int, words: str
+) -> None:
+    first = rail.order(loan, "500.00")
+    cashier = rail.open(first)
+    # Another tab: the loan is paid otherwise, which closes the order.
+    rail.pay(rail.order(loan, "300.00"))
+    if minutes:
+        run_out(first, minutes=minutes)
+    back = rail.choose(cashier).headers["Location"].removeprefix(rail.site)
+    shown = rail.borrower.get(back, follow=True)
+    assert shown.redirect_chain == [("/loans/", 302)]
+    assert f"Nothing was taken at Alipay for the payment of {words}" in shown.content.decode()
+    # It is said to its payer only, and not about what is long over.
+    stranger = Client()
+    stranger.force_login(make_borrower())
+    assert "Nothing was taken" not in stranger.get(back, follow=True).content.decode()
+    past = clock.now() - datetime.timedelta(days=2)
+    BankTransfer.objects.filter(pk=first.pk).update(settled_at=past)
+    assert "Nothing was taken" not in rail.borrower.get(back, follow=True).content.decode()
 
 
 def test_a_cashier_that_was_never_opened_makes_way_and_is_not_given_up(
