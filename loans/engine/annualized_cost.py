@@ -149,7 +149,7 @@ def flows_of(terms: LoanTerms, schedule: Schedule) -> tuple[CashFlow, ...]:
     """Return payout and installments as flows, placed by the rule of `years_between`."""
     start = terms.disbursement_date
     first = terms.first_due_date or terms.natural_first_due_date
-    lead = years_between(start, first, unit=terms.period.unit)
+    lead = years_between(start, first, unit=terms.period.unit, due_day=terms.due_day)
     step = 1 / periods_per_year(terms.period)
     numbers: Sequence[int] = range(terms.installment_count)
     if terms.method is Method.BULLET:
@@ -175,12 +175,15 @@ def periods_per_year(period: Period) -> Fraction:
     return Fraction(a_year, period.every)
 
 
-def years_between(start: dt.date, end: dt.date, *, unit: PeriodUnit) -> Fraction:
+def years_between(
+    start: dt.date, end: dt.date, *, unit: PeriodUnit, due_day: int | None = None
+) -> Fraction:
     """Return the time between two dates in whole units, the broken rest in days of a year.
 
     The whole units are counted back from `end`, then the days from there back to `start`, over the
     365 or 366 days of the year that ends where they do. A span of whole months from month end to
-    month end (31 January to 28 February) is whole. A loan of DAY counts days of 365.
+    month end (31 January to 28 February) is whole. A loan of DAY counts days of 365. `due_day` is
+    the day of the month that months are counted back on, where `end` is a shorter month's last.
 
     Source: Directive 2014/17/EU, Annex I, and Directive (EU) 2023/2225, Annex III, remark (c);
     Regulation Z, Appendix J, (b)(5)(ii), measures whole months back from the later date too.
@@ -195,9 +198,9 @@ def years_between(start: dt.date, end: dt.date, *, unit: PeriodUnit) -> Fraction
     if months is not None:
         return Fraction(months, _MONTHS_A_YEAR)
     months = (end.year - start.year) * _MONTHS_A_YEAR + end.month - start.month
-    if add_months(end, -months) < start:
+    if add_months(end, -months, day=due_day) < start:
         months -= 1
-    return Fraction(months, _MONTHS_A_YEAR) + _broken(start, add_months(end, -months))
+    return Fraction(months, _MONTHS_A_YEAR) + _broken(start, add_months(end, -months, day=due_day))
 
 
 def _broken(start: dt.date, mark: dt.date) -> Fraction:

@@ -73,6 +73,7 @@ def timetable(
     first_due_date: dt.date | None,
     count: int,
     period: Period,
+    due_day: int | None = None,
 ) -> Timetable:
     """Return due dates, calendar days and period units of each row.
 
@@ -86,6 +87,7 @@ def timetable(
         count=count,
         every=period.every,
         unit=period.unit,
+        due_day=due_day,
     )
     starts = (start, *dates[:-1])
     days = tuple([(end - begin).days for begin, end in zip(starts, dates, strict=True)])

@@ -211,6 +211,7 @@ def timetable_of(terms: LoanTerms) -> Timetable:
         first_due_date=terms.first_due_date,
         count=terms.installment_count,
         period=terms.period,
+        due_day=terms.due_day,
     )
     if terms.method is Method.BULLET:
         return dates[-1:], (sum(days),), (sum(units),)

@@ -1,7 +1,7 @@
 """The terms of a loan: frozen at signing, stored as JSON on the agreement.
 
 Sources: docs/formulas/schedule.md, penalty.md, allocation.md. The day of the month on which
-installments fall due is that of `first_due_date`; there is no key of its own for it.
+installments fall due is `due_day` where it is stated, else that of the anchor of the due dates.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Final
 
 from loans.engine.codec import InvalidInputError, Reader
 from zhixin.shared.business_days import BusinessCalendar, DueDateShift, following_days
-from zhixin.shared.calendar import PeriodUnit, add_periods
+from zhixin.shared.calendar import PeriodUnit, add_periods, falls_on
 from zhixin.shared.money import Money, Rounding
 
 MOST_INSTALLMENTS: Final = 1200
 _MOST_EVERY: Final = 366
 _LARGEST_RATE: Final = Decimal(10)
 _MOST_DAYS: Final = 36_500
+_LONGEST_MONTH: Final = 31
 
 
 class InvalidTermsError(InvalidInputError):
@@ -204,6 +205,8 @@ class LoanTerms:
     Attributes:
         annual_rate: contract rate as a fraction a year.
         first_due_date: None for one period after `disbursement_date`.
+        due_day: the day of the month of all due dates, or a shorter month's last day; None for the
+            anchor's. A plan keeps it where the plan's first due date falls on it.
         rounding: how every interest, penalty and level installment becomes whole cents.
         installment_multiple: the level installment is rounded to a multiple of it; None = cents.
         installment_rounding: the rule for that multiple; None = `rounding`.
@@ -235,6 +238,7 @@ class LoanTerms:
     prepayment: PrepaymentEffect = PrepaymentEffect.NEXT_INSTALLMENTS
     calendar: BusinessCalendar | None = None
     due_date_shift: DueDateShift = DueDateShift.FOLLOWING
+    due_day: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse terms that contradict themselves."""
@@ -261,6 +265,8 @@ class LoanTerms:
         first_due = self.first_due_date
         multiple = self.installment_multiple
         rule = self.installment_rounding
+        # Left out where it is not stated: agreements signed without it keep their text.
+        due_day = {} if self.due_day is None else {"due_day": self.due_day}
         return {
             "principal": str(self.principal),
             "annual_rate": f"{self.annual_rate:f}",
@@ -281,6 +287,7 @@ class LoanTerms:
             "prepayment": self.prepayment.value,
             "calendar": None if self.calendar is None else self.calendar.value,
             "due_date_shift": self.due_date_shift.value,
+            **due_day,
         }
 
     @classmethod
@@ -325,8 +332,12 @@ class LoanTerms:
                 if reader.has("due_date_shift")
                 else DueDateShift.FOLLOWING
             ),
+            due_day=reader.optional(
+                lambda key: reader.integer(key, least=1, most=_LONGEST_MONTH), "due_day"
+            ),
         )
         reader.finish()
+        _check_due_day(reader, terms)
         return terms
 
 
@@ -455,6 +466,24 @@ def _check_dates(terms: LoanTerms) -> None:
         )
     except (ValueError, OverflowError):
         _refuse("installment_count", "leads beyond the calendar", "Write fewer installments")
+
+
+def _check_due_day(reader: Reader, terms: LoanTerms) -> None:
+    """Refuse a due day that the first due date does not fall on.
+
+    Checked where terms are read, and not where a plan replaces the first due date of a loan.
+    """
+    if terms.due_day is None:
+        return
+    if terms.period.unit is not PeriodUnit.MONTH:
+        reader.fail("due_day", "is for periods of months only", "Remove it")
+    first = terms.first_due_date or terms.natural_first_due_date
+    if not falls_on(first, terms.due_day):
+        reader.fail(
+            "due_day",
+            f"{terms.due_day} is not the day of the first due date {first}",
+            f"Write {first.day}, or a first_due_date on that day or on a shorter month's last day",
+        )
 
 
 def _check_rules(terms: LoanTerms) -> None:

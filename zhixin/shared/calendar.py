@@ -19,21 +19,26 @@ class PeriodUnit(StrEnum):
     DAY = "DAY"
 
 
-def add_months(anchor: dt.date, months: int) -> dt.date:
+def add_months(anchor: dt.date, months: int, *, day: int | None = None) -> dt.date:
     """Return the date `months` months after `anchor`, on its day or the month's last day.
 
     Always count from the anchor and never from the previous result, so that a loan of 31 January
-    falls due on 28 February and then on 31 March.
+    falls due on 28 February and then on 31 March. `day` stands in for the anchor's own day.
 
     >>> add_months(dt.date(2025, 1, 31), 1), add_months(dt.date(2025, 1, 31), 2)
     (datetime.date(2025, 2, 28), datetime.date(2025, 3, 31))
     """
     index = anchor.year * _MONTHS_A_YEAR + anchor.month - 1 + months
     year, month = index // _MONTHS_A_YEAR, index % _MONTHS_A_YEAR + 1
-    day = anchor.day
+    day = day or anchor.day
     if day > _SHORTEST_MONTH:
         day = min(day, calendar.monthrange(year, month)[1])
     return dt.date(year, month, day)
+
+
+def falls_on(date: dt.date, day: int) -> bool:
+    """Return whether `date` is that day of its month, or the last day of a shorter month."""
+    return add_months(date, 0, day=day) == date
 
 
 def add_periods(anchor: dt.date, count: int, *, every: int, unit: PeriodUnit) -> dt.date:
@@ -45,15 +50,25 @@ def add_periods(anchor: dt.date, count: int, *, every: int, unit: PeriodUnit) ->
 
 
 def due_dates(
-    *, start: dt.date, first_due_date: dt.date | None, count: int, every: int, unit: PeriodUnit
+    *,
+    start: dt.date,
+    first_due_date: dt.date | None,
+    count: int,
+    every: int,
+    unit: PeriodUnit,
+    due_day: int | None = None,
 ) -> tuple[dt.date, ...]:
     """Return `count` due dates.
 
     Without `first_due_date` the anchor is `start` and the first date is one period after it. With
     it, that date is the anchor, unless it is the date that `start` gives anyway: then the anchor
-    stays `start`, so that stating the natural date changes nothing.
+    stays `start`, so that stating the natural date changes nothing. A `due_day` that the first date
+    falls on is the day of all dates of months; one that it does not fall on has no effect.
     """
     natural = add_periods(start, 1, every=every, unit=unit)
+    first = first_due_date or natural
+    if due_day is not None and unit is PeriodUnit.MONTH and falls_on(first, due_day):
+        return tuple([add_months(first, number * every, day=due_day) for number in range(count)])
     if first_due_date is None or first_due_date == natural:
         return (natural, *_grid(start, range(2, count + 1), every=every, unit=unit))
     return _grid(first_due_date, range(count), every=every, unit=unit)

@@ -47,3 +47,10 @@ def test_months(start: str, end: str, months: int, days: Fraction) -> None:
 def test_weeks_and_days(start: str, end: str, unit: PeriodUnit, years: Fraction) -> None:
     first, last = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
     assert years_between(first, last, unit=unit) == years
+
+
+def test_months_back_are_counted_on_the_due_day() -> None:
+    found = years_between(
+        dt.date(2024, 1, 15), dt.date(2024, 2, 29), unit=PeriodUnit.MONTH, due_day=31
+    )
+    assert found == Fraction(1, 12) + Fraction(16, 365)
