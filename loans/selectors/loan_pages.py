@@ -33,6 +33,7 @@ from loans.engine.state import Buckets, InstallmentState, Line, LoanState, NextD
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
+from loans.selectors.disputed import DisputeNews, dispute_news
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.payouts import PayoutNews, payout_news
 from loans.selectors.repayments import asked_today, in_flight_transfers, what_is_due
@@ -57,6 +58,8 @@ STATUS_TONES = {
 }
 # Of a loan whose payout failed or came back, instead of its status.
 NOT_PAID_OUT = gettext_lazy("Not paid out")
+# Of a loan of which nothing is late but what is in dispute, instead of its status.
+IN_DISPUTE = gettext_lazy("In dispute")
 SOON_DAYS = 3
 NO_INTEREST = Decimal(0)
 # What of an installment does not grow by the day; the rest is told by its days.
@@ -70,6 +73,7 @@ class LoanCard:
     `to_pay_now` is what is owed where nothing is late or to come, such as a late charge.
     `still_owed` is all that is left of a loan that was written off, else zero. `at_cashier` are
     payments that wait at the bank's own page, where the borrower may have left without paying.
+    `dispute` is set while an installment is in dispute; it says what is asked for beside it.
     """
 
     loan: Loan
@@ -84,6 +88,7 @@ class LoanCard:
     is_written_off: bool
     still_owed: Money
     at_cashier: tuple[BankTransfer, ...]
+    dispute: DisputeNews | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,7 @@ class LoanPage:
     open: `written_off_on` is set, everything is due, and nothing grows. `can_wait` is what is
     billed and may be paid later, beside what is due next. `payout` is what became of the payout,
     while the loan is not paid out. The chart's cost is interest and fees.
+    `dispute` is set while an installment is in dispute: what is asked for, and what can wait.
     """
 
     loan: Loan
@@ -185,7 +191,7 @@ class LoanPage:
     credit_why: tuple[WhyLine, ...]
     is_open: bool
     is_owed: bool
-    disputed: tuple[int, ...]
+    dispute: DisputeNews | None
     written_off_on: datetime.date | None
     payout: PayoutNews | None
     with_fees: bool
@@ -194,10 +200,14 @@ class LoanPage:
 def loan_cards(borrower: User) -> list[LoanCard]:
     """Return the borrower's loans, those that are owed first, by what is due soonest."""
     not_arrived = BankTransfer.objects.payouts_that_did_not_arrive()
+    disputes = LoanEvent.objects.filter(kind=Disputed.kind)
     loans = (
         Loan.objects.filter(borrower=borrower)
         .select_related("agreement__application__product_version__product")
-        .annotate(payout_waits=Exists(not_arrived.filter(loan=OuterRef("pk"))))
+        .annotate(
+            payout_waits=Exists(not_arrived.filter(loan=OuterRef("pk"))),
+            was_disputed=Exists(disputes.filter(loan=OuterRef("pk"))),
+        )
         .order_by("-created_at")
     )
     waiting = _waiting_by_loan(borrower)
@@ -227,12 +237,13 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
     held = total(transfer.amount for transfer in waiting)
     late, no_day = asked_today(loan), _owed_without_a_day(loan)
     due: Money = late or loan.next_due_amount or no_day
+    dispute = _dispute_of(loan, held)
+    payout_waits = getattr(loan, "payout_waits", False)
+    label, tone = _status_of(loan.get_status_display(), LoanStatus(loan.status), dispute)
     return LoanCard(
         loan=loan,
-        status_label=str(NOT_PAID_OUT)
-        if getattr(loan, "payout_waits", False)
-        else loan.get_status_display(),
-        status_tone=STATUS_TONES[LoanStatus(loan.status)],
+        status_label=str(NOT_PAID_OUT) if payout_waits else label,
+        status_tone=tone,
         ring=draw_progress(done=loan.principal - loan.principal_outstanding, whole=loan.principal)
         if loan.status != LoanStatus.PENDING
         else draw_progress(done=Money.zero(), whole=loan.principal),
@@ -244,7 +255,23 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
         is_written_off=loan.status == LoanStatus.CHARGED_OFF,
         still_owed=_less(owed_after_write_off(loan), held),
         at_cashier=tuple(transfer for transfer in waiting if transfer.expires_at),
+        dispute=dispute,
     )
+
+
+def _dispute_of(loan: Loan, held: Money) -> DisputeNews | None:
+    """Return what is in dispute; only a loan on which something ever was costs a fold."""
+    as_of = loan.projected_as_of
+    if not getattr(loan, "was_disputed", False) or as_of is None:
+        return None
+    return dispute_news(loan_state(loan, as_of=as_of), on_its_way=held)
+
+
+def _status_of(label: str, status: LoanStatus, dispute: DisputeNews | None) -> tuple[str, str]:
+    """Return the word for the loan's status and its tone; a dispute alone makes nobody late."""
+    if dispute is None or dispute.late_days:
+        return label, STATUS_TONES[status]
+    return str(IN_DISPUTE), "soon"
 
 
 def _owed_without_a_day(loan: Loan) -> Money:
@@ -278,14 +305,14 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     held = total(transfer.amount for transfer in in_flight)
     merchant = loan.agreement.application.merchant
     payout = payout_news(loan)
+    dispute = dispute_news(state, on_its_way=held)
+    label, tone = _status_of(loan.get_status_display(), state.status, dispute)
     return LoanPage(
         loan=loan,
         as_of=as_of,
         state=state,
-        status_label=str(
-            loan.get_status_display() if payout is None or payout.is_open else NOT_PAID_OUT
-        ),
-        status_tone=STATUS_TONES[state.status],
+        status_label=label if payout is None or payout.is_open else str(NOT_PAID_OUT),
+        status_tone=tone,
         due_amount=due_amount,
         to_pay=_less(due_amount, held),
         payoff_to_pay=_less(state.payoff_amount, held),
@@ -318,7 +345,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         credit_why=why(state, "overpaid" if state.overpaid else "prepaid"),
         is_open=state.status in OPEN_STATUSES,
         is_owed=state.status in OWED_STATUSES,
-        disputed=tuple(row.number for row in state.installments if row.disputed),
+        dispute=dispute,
         written_off_on=_written_off_on(state),
         payout=payout,
         with_fees=any(part.fees for part in own),
@@ -516,22 +543,22 @@ def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> li
             tone="" if event.event_id in undone else tone,
             icon=icon,
             receipt=row.transfer if row.kind in (Repaid.kind, Recovered.kind) else None,
-            amount=getattr(event, "amount", Money.zero()),
+            amount=amount,
             why=why(state, f"repayment.{event.event_id}"),
             taken_back_on=undone.get(event.event_id),
         )
         for row in rows
         for event in [engine_event(row)]
-        for title, text, tone, icon in [_tell(event, row, paid_to, known)]
+        for amount in [_amount_of(event, state)]
+        for title, text, tone, icon in [_tell(event, row, paid_to, known, amount)]
     ]
     return entries[::-1]
 
 
 def _tell(
-    event: Event, row: LoanEvent, paid_to: str, known: Mapping[str, Event]
+    event: Event, row: LoanEvent, paid_to: str, known: Mapping[str, Event], amount: Money
 ) -> tuple[str, str, str, str]:
     """Return title, text, tone and icon of an event; `paid_to` is the merchant's name, if any."""
-    amount: Money = getattr(event, "amount", Money.zero())
     said = {"amount": f"¥{amount.amount:,.2f}"}
     card = row.transfer.card_last_four if row.transfer else ""
     texts = {
@@ -540,7 +567,7 @@ def _tell(
         Refunded: (_("%(amount)s returned to you") % said, _to_card(card), "", ""),
         Recovered: (_("%(amount)s repaid") % said, _from_card(card), "good", ""),
         Reversed: (_taken_back(event, known), row.reason, "late", ""),
-        Waived: (_("An amount was waived"), row.reason, "good", ""),
+        Waived: (_("%(amount)s was waived") % said, row.reason, "good", ""),
         PlanChanged: (_("Your new repayment plan began"), _plan_text(row.reason), "good", ""),
         # What staff note of a write-off is for the books; the page itself explains it.
         ChargedOff: (
@@ -559,6 +586,15 @@ def _tell(
         DueDateMoved: (_("You have more time for an installment"), _more_time(event), "good", ""),
     }
     return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))
+
+
+def _amount_of(event: Event, state: LoanState) -> Money:
+    """Return how much an event is about: what came or went, or what a waiver forgave."""
+    if not isinstance(event, Waived):
+        return getattr(event, "amount", Money.zero())
+    forgiven = total(part.amount.total for part in state.waivers if part.event_id == event.event_id)
+    # One that was taken back forgave nothing, but is told as it was ordered.
+    return forgiven or total((event.principal, event.interest, event.fees, event.penalty))
 
 
 def _taken_back(event: Event, known: Mapping[str, Event]) -> str:

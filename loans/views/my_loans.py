@@ -22,8 +22,10 @@ def my_loans(request: HttpRequest) -> HttpResponse:
     """List the borrower's loans and what they have asked for."""
     user = signed_in(request)
     today = business_date()
+    cards = loan_cards(user)
     context = {
-        "cards": loan_cards(user),
+        "cards": cards,
+        "has_debt": any(card.is_open or card.is_written_off for card in cards),
         "applications": application_cards(user, on=today),
         "business_date": today,
     }
