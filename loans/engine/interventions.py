@@ -23,8 +23,12 @@ def charge_off(fold: Fold, day: dt.date) -> None:
 
 
 def move_due_date(fold: Fold, number: int, payable_through: dt.date) -> None:
-    """Let installment `number` be paid through a later day; never through an earlier one."""
+    """Let installment `number` be paid through a later day; never through an earlier one.
+
+    A rest day of the terms' calendar moves it on to the next business day, as it does a due date.
+    """
     row = fold.row_by_number(number)
+    payable_through = fold.terms.last_day_in_time(payable_through)
     if row is None or row.is_settled or payable_through <= row.payable_through:
         fold.note_nothing_done()
         return
@@ -46,6 +50,7 @@ def dispute(fold: Fold, event_id: str, number: int, day: dt.date) -> None:
 def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
     """Take the fence away; fenced days that would have been late are not counted.
 
+    Who was in time when the dispute came has until the answer, or the next business day after it.
     A plan that retired the installment has ended its dispute already.
     """
     row = fold.disputes.pop(dispute_id, None)
@@ -54,8 +59,11 @@ def resolve(fold: Fold, dispute_id: str, day: dt.date) -> None:
         return
     if row.fenced_since is None or row in fold.disputes.values():
         return
+    in_time = row.fenced_since <= row.payable_through
     uncounted = day - max(row.fenced_since, row.payable_through)
     row.payable_through += max(uncounted, dt.timedelta(0))
+    if in_time:
+        row.payable_through = fold.terms.last_day_in_time(row.payable_through)
     row.fenced_since = None
     _take_another_turn(fold)
 

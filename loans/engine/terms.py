@@ -260,6 +260,10 @@ class LoanTerms:
             return due_dates
         return tuple(map(following_days(self.calendar).__getitem__, due_dates))
 
+    def last_day_in_time(self, day: dt.date) -> dt.date:
+        """Return the day on which paying is in time where `day` is asked for: the same rule."""
+        return self.payable_through((day,))[0]
+
     def to_json(self) -> dict[str, object]:
         """Return the JSON form; `from_json` reads it back unchanged."""
         first_due = self.first_due_date

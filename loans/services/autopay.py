@@ -46,6 +46,7 @@ from loans.selectors.autopay import (
 )
 from loans.selectors.receipts import failure_reason
 from loans.selectors.repayments import in_flight_repayments
+from loans.selectors.servicing import terms_of
 from loans.services.servicing import record_event
 from loans.services.transfers import order_transfer
 from zhixin.shared.actor import SYSTEM, Actor
@@ -266,6 +267,7 @@ def _give_time_for_our_delay(
     )
     if through is None:
         return
+    through = terms_of(loan).last_day_in_time(through)
     record_event(
         loan=loan,
         make_event=lambda event_id, sequence: DueDateMoved(

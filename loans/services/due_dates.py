@@ -15,6 +15,7 @@ from loans.engine.events import DueDateMoved, Event
 from loans.engine.state import InstallmentState, LoanState
 from loans.models import LoanEvent
 from loans.models.transfer import CommandKind
+from loans.selectors.servicing import terms_of
 from loans.services.corrections import (
     Correction,
     LoanCase,
@@ -35,7 +36,7 @@ class UnableToMoveDueDateError(UnableToCorrectError):
 
 @dataclass(frozen=True, kw_only=True)
 class DueDateMove(Correction):
-    """Installment `number` can be paid through `payable_through`."""
+    """Installment `number` can be paid through `payable_through`, or the next business day."""
 
     command_kind = CommandKind.DUE_DATE_MOVE
     error = UnableToMoveDueDateError
@@ -48,13 +49,17 @@ class DueDateMove(Correction):
         return {"number": str(self.number), "payable_through": self.payable_through.isoformat()}
 
     def event_maker(self, case: LoanCase) -> EventMaker:
-        """Return the move; refuse an earlier day and an installment that is closed."""
+        """Return the move; refuse an earlier day and an installment that is closed.
+
+        A rest day of the agreement's calendar stands for the next business day.
+        """
+        through = terms_of(case.loan).last_day_in_time(self.payable_through)
         row = open_installment(case.state, self.number)
         if row is None:
             raise UnableToMoveDueDateError(
                 _("This installment is paid or no longer needed."), field="number"
             )
-        if self.payable_through <= row.payable_through:
+        if through <= row.payable_through:
             raise UnableToMoveDueDateError(
                 _("Choose a day after %(day)s, until which it can be paid already.")
                 % {"day": plain_date(row.payable_through)},
@@ -72,7 +77,7 @@ class DueDateMove(Correction):
                 sequence=sequence,
                 effective_date=case.business_date,
                 number=self.number,
-                payable_through=self.payable_through,
+                payable_through=through,
             )
 
         return make_event

@@ -14,11 +14,13 @@ from loans.engine.lifecycle import LoanStatus
 from loans.engine.terms import PrepaymentEffect
 from loans.models import Loan
 from loans.selectors.products import offered_version, terms_of_offer
+from loans.services.due_dates import move_due_date
 from loans.services.night import age_overdue_loans, bill_due_installments
 from loans.services.products import load_catalog
 from loans.services.reminders import queue_reminders
 from loans.services.servicing import record_event
 from tests.factories.collections_app import late_loan
+from tests.factories.corrections import how, make_servicer
 from tests.factories.funded import SIGNED_AT, funded_loan, set_business_date, terms
 from zhixin.shared.actor import NIGHT
 from zhixin.shared.business_days import BusinessCalendar
@@ -153,3 +155,14 @@ def test_the_database_refuses_a_last_day_before_the_due_date() -> None:
             [loan.pk],
         )
     assert loan.installments.get(number=1).payable_through == MONDAY
+
+
+@pytest.mark.django_db
+def test_a_move_to_a_rest_day_is_recorded_to_the_next_business_day() -> None:
+    loan = shifted_loan()
+    sunday = datetime.date(2026, 8, 2)
+    set_business_date(PAYOUT)
+    moved = move_due_date(loan_id=loan.pk, number=1, payable_through=sunday, **how(make_servicer()))
+    assert moved.body["payable_through"] == "2026-08-03"
+    row = loan.installments.get(number=1)
+    assert row.payable_through == datetime.date(2026, 8, 3)

@@ -317,3 +317,44 @@ def test_a_row_disputed_when_it_was_late_is_paid_before_one_disputed_in_time() -
         terms(), [*PAID, in_time, late, paid("c", "2027-01-06", str(overdue), 11)], "2027-01-06"
     )
     assert (after.days_past_due, after.installments[3].outstanding.total) == (0, money("0"))
+
+
+def to_national_day(calendar: str | None) -> tuple[LoanTerms, list[Event]]:
+    moved = DueDateMoved(
+        event_id="m",
+        effective_date=day("2024-09-20"),
+        sequence=1,
+        number=1,
+        payable_through=day("2024-10-05"),
+    )
+    terms = loan(
+        disbursement_date="2024-08-21", installment_count=2, penalty=PENALTY, calendar=calendar
+    )
+    return terms, [moved]
+
+
+def test_a_due_date_moved_onto_a_rest_day_is_in_time_on_the_next_business_day() -> None:
+    """1 to 7 October are National Day; the move to the 5th is one to the 8th."""
+    in_time = state(*to_national_day("CN"), "2024-10-08")
+    assert in_time.installments[0].payable_through == day("2024-10-08")
+    assert in_time.next_due is not None
+    assert in_time.next_due.date == day("2024-10-08")
+    assert (in_time.days_past_due, in_time.penalty_accrued) == (0, money("0"))
+    late = state(*to_national_day("CN"), "2024-10-09")
+    assert (late.days_past_due, late.penalty_accrued) == (1, money("2.49"))
+    assert state(*to_national_day(None), "2024-10-08").days_past_due == 3
+
+
+def test_a_dispute_answered_on_a_rest_day_leaves_until_the_next_business_day() -> None:
+    """It came in time, so it is not late before the answer; one that came late stays as late."""
+    terms = to_national_day("CN")[0]
+    found = {}
+    for opened in ("2024-09-20", "2024-09-25"):
+        events = [
+            Disputed(event_id="d", effective_date=day(opened), sequence=1, number=1),
+            DisputeResolved(event_id="r", effective_date=day("2024-10-05"), sequence=2, of="d"),
+        ]
+        found[opened] = state(terms, events, "2024-10-08")
+    assert found["2024-09-20"].installments[0].payable_through == day("2024-10-08")
+    # Two days late on 25 September, after Monday the 23rd, and three from 5 to 8 October.
+    assert [each.days_past_due for each in found.values()] == [0, 5]
