@@ -9,6 +9,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
+from loans.engine.events import (
+    ChargedOff,
+    Disputed,
+    DisputeResolved,
+    DueDateMoved,
+    Recovered,
+    Refunded,
+    Repaid,
+    Waived,
+)
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import LoanState
 from loans.forms.corrections import (
@@ -188,3 +199,23 @@ ACTIONS: dict[str, Action] = {
         applies=_is_open,
     ),
 }
+
+_ACTION_OF_EVENT = {
+    Repaid.kind: "repayment",
+    Recovered.kind: "recovery",
+    Refunded.kind: "refund",
+    Waived.kind: "waiver",
+    DueDateMoved.kind: "due-date",
+    Disputed.kind: "dispute",
+    DisputeResolved.kind: "answer",
+    ChargedOff.kind: "charge-off",
+}
+
+
+def may_reverse(user: User, kind: str) -> bool:
+    """Return whether `user` may undo events of the kind: who may reverse, and may make one."""
+    name = _ACTION_OF_EVENT.get(kind)
+    needed = [ACTIONS["reversal"].permission]
+    if name is not None:
+        needed.append(ACTIONS[name].permission)
+    return user.has_perms(needed)

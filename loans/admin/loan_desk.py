@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,11 +20,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import signed_in
 from accounts.services.consents import record_access
 from loans.access import may_open_loan
-from loans.admin.desk_actions import ACTIONS, Action, DeskCase
+from loans.admin.desk_actions import ACTIONS, Action, DeskCase, may_reverse
 from loans.forms.corrections import CorrectionForm
-from loans.models import BankTransfer, Loan, LoanEvent, ProposedCorrection
+from loans.models import (
+    BankTransfer,
+    CorrectionDecision,
+    Loan,
+    LoanEvent,
+    ProposedCorrection,
+)
 from loans.selectors.business_day import business_date
-from loans.selectors.loan_desk import figures, history_of, journal_rows, open_proposals
+from loans.selectors.loan_desk import (
+    HistoryRow,
+    figures,
+    history_of,
+    journal_rows,
+    open_proposals,
+)
 from loans.selectors.servicing import loan_state
 from loans.services.approvals import (
     approve_correction,
@@ -193,17 +206,36 @@ def proposal(request: HttpRequest, public_id: UUID) -> HttpResponse:
             return _decide(request, proposed)
         except DomainError as error:
             notice = str(error)
-    context = {**_context(request, case), "proposal": proposed, "notice": notice}
-    try:
-        shown = preview(
-            loan_id=case.loan.pk, correction=correction_of(proposed), business_date=business_date()
-        )
-    except DomainError as error:
-        context["notice"] = notice or str(error)
-    else:
-        context |= _figures(shown)
+    decision = CorrectionDecision.objects.filter(proposal=proposed).first()
+    context = {
+        **_context(request, case),
+        "proposal": proposed,
+        "notice": notice,
+        "decision": decision,
+        "made": next((row for row in case.history if _is_made_by(decision, row)), None),
+        "may_decide": decision is None and proposed.proposed_by_id != signed_in(request).pk,
+    }
+    if decision is None:
+        context |= _preview_of(proposed, notice)
     status = 409 if notice else 200
     return render(request, "admin/loans/desk_proposal.html", context, status=status)
+
+
+def _is_made_by(decision: CorrectionDecision | None, row: HistoryRow) -> bool:
+    return decision is not None and row.event.pk == decision.event_id
+
+
+def _preview_of(proposed: ProposedCorrection, notice: str) -> dict[str, Any]:
+    """Return what the proposal would change, or why it cannot be made any more."""
+    try:
+        shown = preview(
+            loan_id=proposed.loan_id,
+            correction=correction_of(proposed),
+            business_date=business_date(),
+        )
+    except DomainError as error:
+        return {"notice": notice or str(error)}
+    return _figures(shown)
 
 
 def _decide(request: HttpRequest, proposed: ProposedCorrection) -> HttpResponse:
@@ -267,7 +299,11 @@ def _case_for(request: HttpRequest, public_id: UUID) -> DeskCase:
         raise Http404
     today = business_date()
     state = loan_state(loan, as_of=max(today, loan.projected_as_of or today))
-    return DeskCase(loan=loan, state=state, history=history_of(loan))
+    history = tuple(
+        replace(row, can_be_undone=row.can_be_undone and may_reverse(user, row.event.kind))
+        for row in history_of(loan)
+    )
+    return DeskCase(loan=loan, state=state, history=history)
 
 
 def _refunds(loan: Loan) -> list[BankTransfer]:

@@ -1,10 +1,11 @@
-"""Four eyes: a large correction is proposed by one person and confirmed by another."""
+"""Four eyes: what is large, or undoes what was, is proposed by one and confirmed by another."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
 from typing import Unpack
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -22,6 +23,7 @@ from loans.services.corrections import (
     correct,
     fold_after,
 )
+from loans.services.reversals import Reversal
 from loans.services.waivers import BUCKET_NAMES, Waiver
 from zhixin.shared.actor import Actor
 from zhixin.shared.money import Money
@@ -47,6 +49,7 @@ def _waiver(body: dict[str, str]) -> Correction:
 _READERS: dict[CommandKind, Callable[[dict[str, str]], Correction]] = {
     CommandKind.WAIVER: _waiver,
     CommandKind.CHARGE_OFF: lambda _body: ChargeOff(),
+    CommandKind.REVERSAL: lambda body: Reversal(event_id=UUID(body["of"])),
 }
 
 

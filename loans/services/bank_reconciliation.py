@@ -140,7 +140,7 @@ def _reversed_today(day: datetime.date) -> list[BankTransfer]:
     begin = datetime.datetime.combine(day, datetime.time(), tzinfo=BANK_TIME_ZONE)
     bodies = reversals_recorded(begin, begin + _ONE_DAY).values_list("body", flat=True)
     undone = BankTransfer.objects.filter(events__event_id__in=[body["of"] for body in bodies])
-    return list(undone.order_by("pk"))
+    return list(undone.filter(bank_date__isnull=False).order_by("pk"))
 
 
 def _uuids(references: Iterable[str]) -> Iterator[UUID]:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Unpack
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
-from loans.engine.events import Disbursed, Event, Reversed
-from loans.models import LoanEvent
+from loans.engine.events import ChargedOff, Disbursed, Event, Reversed, Waived
+from loans.engine.ledger import LedgerAccount
+from loans.engine.lifecycle import TransferState
+from loans.engine.state import LoanState
+from loans.models import BankTransfer, CorrectionDecision, LoanEvent
 from loans.models.transfer import CommandKind
+from loans.services.charge_offs import OUTSTANDING_FOR_TWO
 from loans.services.corrections import (
     Correction,
     LoanCase,
@@ -19,6 +24,8 @@ from loans.services.corrections import (
     correct,
 )
 from loans.services.servicing import EventMaker
+from loans.services.waivers import PRINCIPAL_FOR_TWO
+from zhixin.shared.money import Money
 
 
 class UnableToReverseError(UnableToCorrectError):
@@ -68,6 +75,42 @@ class Reversal(Correction):
 
         return make_event
 
+    def needs_second(self, case: LoanCase) -> bool:
+        """Return whether two have to agree, as on the event that is undone.
+
+        So it is for what two have made, and for money from `settings.RAIL_REVERSAL_FOR_TWO` on
+        of which the bank says that it arrived.
+        """
+        if CorrectionDecision.objects.filter(event__event_id=self.event_id).exists():
+            return True
+        of = str(self.event_id)
+        target = next((event for event in case.events if event.event_id == of), None)
+        match target:
+            case ChargedOff():
+                return case.state.balances[LedgerAccount.CHARGE_OFF_LOSS] >= OUTSTANDING_FOR_TWO
+            case Waived(principal=principal):
+                return principal >= PRINCIPAL_FOR_TWO
+            case _:
+                moved = self._stands_at_bank()
+                limit = Money.parse(settings.RAIL_REVERSAL_FOR_TWO)
+                return moved is not None and moved.amount >= limit
+
+    def remark(self, before: LoanState, after: LoanState) -> str:
+        """Return a warning when the bank says that the money moved, and not that it came back."""
+        del before, after
+        moved = self._stands_at_bank()
+        if moved is None:
+            return ""
+        return _(
+            "The bank says this money arrived. Reverse it only when the bank has taken it back; "
+            "until then it is a difference with the bank."
+        )
+
+    def _stands_at_bank(self) -> BankTransfer | None:
+        """Return the transfer of the event that is done by the bank's own word, None without."""
+        done = BankTransfer.objects.filter(state=TransferState.SUCCEEDED, bank_date__isnull=False)
+        return done.filter(events__event_id=self.event_id).first()
+
 
 def reversed_ids(events: tuple[Event, ...]) -> frozenset[str]:
     """Return the ids of the events that a reversal has undone."""
@@ -79,6 +122,7 @@ def reverse_event(*, loan_id: int, event_id: UUID, **how: Unpack[Manner]) -> Loa
 
     The fold decides what follows, also for money that was refunded since: it is owed again.
     Raises UnableToReverseError for a payout or a reversal, or when later events build on it;
-    AlreadyReversedError for an event that is reversed.
+    AlreadyReversedError for an event that is reversed; SecondPersonNeededError where the event, or
+    so much money at the bank, asks for two.
     """
     return correct(loan_id=loan_id, correction=Reversal(event_id=event_id), **how)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+from dataclasses import replace
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from accounts.models import User
-from loans.models import CorrectionDecision, Loan, LoanEvent, ProposedCorrection
+from loans.models import BankTransfer, CorrectionDecision, Loan, LoanEvent, ProposedCorrection
 from loans.services.approvals import (
     CorrectionAlreadyDecidedError,
     UnableToDecideOnCorrectionError,
@@ -16,12 +19,20 @@ from loans.services.approvals import (
     refuse_correction,
 )
 from loans.services.charge_offs import ChargeOff, charge_off
-from loans.services.corrections import LoanChangedError, SecondPersonNeededError, seen_of
+from loans.services.corrections import (
+    LoanChangedError,
+    Manner,
+    SecondPersonNeededError,
+    preview,
+    seen_of,
+)
+from loans.services.reversals import Reversal, reverse_event
+from loans.services.transfers import Outcome, settle_transfer
 from loans.services.waivers import UnableToWaiveError, Waiver, waive
 from tests.factories.collections_app import FIRST_LATE, close_through, late_loan
 from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer
-from tests.factories.funded import SIGNED_AT, funded_loan, terms
-from tests.integration.loans.servicing.test_corrections import counts, fresh, received
+from tests.factories.funded import SIGNED_AT, funded_loan, settle, terms, word
+from tests.integration.loans.servicing.test_corrections import collected, counts, fresh, received
 from tests.integration.loans.servicing.test_races import at_once
 from tests.integration.loans.test_loan_desk import desk_of, hidden, page_of, signed_in, staff_as
 from zhixin.shared.permissions import Role
@@ -172,3 +183,128 @@ def test_at_the_desk_one_proposes_and_another_decides() -> None:
     assert loan.events.filter(kind="CHARGE_OFF").count() == 1
     assert "Waiting for a second person" not in other.get(desk_of(loan)).text
     assert_books_agree(loan)
+
+
+# --- Reversals ----------------------------------------------------------------------------
+
+
+def by_two(author: User, second: User) -> Manner:
+    manner = how(author)
+    manner["second"] = second.as_actor()
+    return manner
+
+
+def by_the_bank(transfer: BankTransfer) -> LoanEvent:
+    """Have the bank itself say that the transfer is done; return its event."""
+    answer = replace(word(transfer, Outcome.SUCCEEDED), value_date=FIRST_LATE)
+    settle_transfer(reference=str(transfer.public_id), word=answer, at=SIGNED_AT)
+    return transfer.events.get()
+
+
+def test_a_reversal_asks_for_two_as_what_it_undoes() -> None:
+    loan, author, second = large_loan(), make_servicer(), make_servicer()
+    confirmed = by_two(author, second)
+    lost = charge_off(loan_id=loan.pk, **confirmed)
+    before = counts(loan)
+    with pytest.raises(SecondPersonNeededError):
+        reverse_event(loan_id=loan.pk, event_id=lost.event_id, **how(author))
+    assert counts(loan) == before
+    again = by_two(author, second)
+    reverse_event(loan_id=loan.pk, event_id=lost.event_id, **again)
+    given = by_two(author, second)
+    large = waive(loan_id=loan.pk, amounts=amounts(principal="1000.00"), **given)
+    small = waive(loan_id=loan.pk, amounts=amounts(principal="999.99"), **how(author))
+    with pytest.raises(SecondPersonNeededError):
+        reverse_event(loan_id=loan.pk, event_id=large.event_id, **how(author))
+    assert reverse_event(loan_id=loan.pk, event_id=small.event_id, **how(author)).kind
+    little = late_loan()
+    written_off = charge_off(loan_id=little.pk, **how(author))
+    assert reverse_event(loan_id=little.pk, event_id=written_off.event_id, **how(author)).kind
+    assert_books_agree(loan)
+
+
+def test_a_charge_off_that_two_made_is_undone_by_two_whatever_is_left_of_it() -> None:
+    loan, author, second = large_loan(), make_servicer(), make_servicer()
+    proposal = propose_correction(loan_id=loan.pk, correction=ChargeOff(), **how(author))
+    approve_again(proposal, second)
+    received(loan, "20000.00", on=FIRST_LATE - datetime.timedelta(days=1))
+    lost = loan.events.get(kind="CHARGE_OFF")
+    with pytest.raises(SecondPersonNeededError):
+        reverse_event(loan_id=loan.pk, event_id=lost.event_id, **how(author))
+
+
+@pytest.mark.parametrize(("amount", "asks"), [("999.99", False), ("1000.00", True)])
+def test_money_that_the_bank_has_is_taken_out_of_the_books_by_two(amount: str, asks: bool) -> None:
+    loan, author, second = late_loan(), make_servicer(), make_servicer()
+    paid = by_the_bank(collected(loan, amount, on=FIRST_LATE))
+    reversal = Reversal(event_id=paid.event_id)
+    shown = preview(loan_id=loan.pk, correction=reversal, business_date=FIRST_LATE)
+    assert "The bank says this money arrived." in shown.remark
+    if not asks:
+        assert reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(author)).kind
+        return
+    before = counts(loan)
+    with pytest.raises(SecondPersonNeededError):
+        reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(author))
+    assert counts(loan) == before
+    proposal = propose_correction(loan_id=loan.pk, correction=reversal, **how(author))
+    approve_again(proposal, second)
+    assert loan.events.get(kind="REVERSAL").body["of"] == str(paid.event_id)
+    assert_books_agree(loan)
+
+
+def test_money_that_the_bank_took_back_needs_one_person() -> None:
+    loan, author = late_loan(), make_servicer()
+    transfer = collected(loan, "1066.72", on=FIRST_LATE)
+    paid = by_the_bank(transfer)
+    settle(transfer, Outcome.RETURNED)
+    shown = preview(
+        loan_id=loan.pk,
+        correction=Reversal(event_id=paid.event_id),
+        business_date=FIRST_LATE,
+    )
+    assert shown.remark == ""
+    assert reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(author)).kind
+
+
+def test_only_who_may_write_off_takes_a_charge_off_back() -> None:
+    loan = late_loan()
+    lost = charge_off(loan_id=loan.pk, **how(make_servicer()))
+    paid = received(loan, "10.00", on=FIRST_LATE)
+    url = page_of(loan, "reversal")
+    lead, servicer = (signed_in(staff_as(role)) for role in (Role.SERVICING_LEAD, Role.SERVICER))
+    link = f"{url}?event={lost.event_id}"
+    assert (link in lead.get(desk_of(loan)).text, link in servicer.get(desk_of(loan)).text) == (
+        True,
+        False,
+    )
+    assert f"{url}?event={paid.event_id}" in servicer.get(desk_of(loan)).text
+    asked = {"event": str(lost.event_id), "reason": "A mistake."}
+    sent = servicer.post(url, {**asked, **hidden(servicer.get(url)), "confirm": "1"})
+    assert sent.status_code == 422
+    assert not loan.events.filter(kind="REVERSAL").exists()
+    look = lead.post(url, {**asked, **hidden(lead.get(url))})
+    assert lead.post(url, {**asked, **hidden(look), "confirm": "1"}).status_code == 302
+    assert loan.events.filter(kind="REVERSAL").count() == 1
+
+
+@pytest.mark.parametrize("choice", ["approve", "refuse"])
+def test_what_is_decided_shows_what_became_of_it_and_no_buttons(choice: str) -> None:
+    loan, author = large_loan(), make_servicer()
+    waiver = Waiver(amounts=amounts(principal="1500.00"))
+    proposal = propose_correction(loan_id=loan.pk, correction=waiver, **how(author))
+    second = staff_as(Role.SERVICING_LEAD)
+    client = signed_in(second)
+    page = reverse("admin:loans_proposal", args=[proposal.public_id])
+    sent = {choice: "1", **hidden(client.get(page))}
+    assert client.post(page, sent).status_code == 302
+    again = client.post(page, sent)
+    looked = client.get(page)
+    assert (again.status_code, looked.status_code) == (409, 200)
+    words = "Confirmed by" if choice == "approve" else "Refused by"
+    for answer in (again, looked):
+        assert words in answer.text
+        assert 'name="approve"' not in answer.text
+        assert 'name="refuse"' not in answer.text
+        assert "What it would change" not in answer.text
+    assert loan.events.filter(kind="WAIVER").count() == (choice == "approve")
