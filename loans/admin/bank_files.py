@@ -141,7 +141,8 @@ def verdicts(request: HttpRequest, pk: int) -> HttpResponse:
     page = Paginator(rows.order_by("line_number"), ROWS_A_PAGE).get_page(request.GET.get("page"))
     context = {
         **admin.site.each_context(request),
-        "title": file.name,
+        # The admin makes the first letter of a title a capital; a file's name keeps its own.
+        "title": f"{_('bank file')} {file.name}",
         "file": file,
         "sums": sums_of(file),
         "results": results_of(file),

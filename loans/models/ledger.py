@@ -7,12 +7,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from loans.engine.ledger import HouseAccount, LedgerAccount
 from loans.models.loan import REASON_LABELS, Loan, LoanEvent
 from zhixin.shared.fields import MoneyField
 from zhixin.shared.models import AppendOnly
 from zhixin.shared.money import Money
+from zhixin.shared.templatetags.zhixin import money
 
 LEDGER_ACCOUNT_LABELS = {
     LedgerAccount.BANK: _("Bank"),
@@ -166,5 +168,8 @@ class Posting(AppendOnly):
         ]
 
     def __str__(self) -> str:
-        """Return account and side."""
-        return f"{self.get_account_display()} {self.debit} / {self.credit}"
+        """Return account, side and amount."""
+        is_debit = self.debit.cents > 0
+        side = _("Debit") if is_debit else pgettext_lazy("journal", "Credit")
+        amount = self.debit if is_debit else self.credit
+        return f"{side} {self.get_account_display()} {money(amount)}"

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import PersonalDataAccess, User
-from loans.models import BankFile, BankFileRow, BankFileStep, Loan, LoanEvent
+from loans.models import BankFile, BankFileRow, BankFileStep, Loan, LoanEvent, Posting
 from loans.selectors.trial_balance import trial_balance
 from tests.factories.bank_files import card, imported, loan_with_card, row, statement, stored
 from tests.factories.corrections import assert_books_agree
@@ -116,6 +116,20 @@ def test_what_is_no_statement_is_refused(desk: Client, content: bytes, words: st
     assert page.status_code == 422
     assert words in page.text
     assert not BankFile.objects.exists()
+
+
+def test_a_files_name_keeps_its_letters_and_a_posting_says_its_side(
+    desk: Client, loan: Loan
+) -> None:
+    upload(desk, statement(row(serial="A", remark=loan.agreement.number, on=DAY)).encode())
+    file = BankFile.objects.get()
+    address = reverse("admin:loans_bank_file", args=[file.pk])
+    assert desk.get(address).context["title"] == f"bank file {file.name}"
+    paid_out = Posting.objects.filter(loan=loan).order_by("pk")
+    assert sorted(str(posting) for posting in paid_out) == [
+        "Credit Bank ¥12,000.00",
+        "Debit Loans receivable ¥12,000.00",
+    ]
 
 
 def test_money_is_taken_on_looked_at_and_booked(
