@@ -575,7 +575,12 @@ def moved_lines(state: LoanState, row: InstallmentState) -> Lines:
 
 
 def outstanding_lines(state: LoanState, row: InstallmentState) -> Lines:
-    """Return what the installment asks, less what was paid, forgiven and moved."""
+    """Return what the installment asks, less what was paid, forgiven and moved.
+
+    Before a payout it asks for nothing yet.
+    """
+    if not state.plan_events:
+        return []
     done = [*paid_lines(state, row), *waived_lines(state, row), *moved_lines(state, row)]
     return [*total_lines(state, row), *(replace(line, amount=-line.amount) for line in done)]
 

@@ -104,7 +104,8 @@ class InstallmentState(NamedTuple):
         billed: whether it is due (or was closed early); if not, amounts are what it will ask when
             nothing else happens.
         due: what falls due, with principal that was repaid early within its period; it is the sum
-            of paid, waived, moved (what a plan change took over) and outstanding, by bucket.
+            of paid, waived, moved (what a plan change took over) and outstanding, by bucket. Before
+            a payout it is a forecast, of which nothing is outstanding.
         balance: principal of the loan left after this installment.
         interest_spans, penalty_spans: the days and bases that the amounts come from.
         interest_rate, penalty_rate: yearly rates of those spans.

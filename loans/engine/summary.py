@@ -255,8 +255,12 @@ def _repayments(
 
 
 def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
-    """Return all rows; those to come as they will be when nothing else happens."""
-    if not fold.plans:
+    """Return all rows; those to come as they will be when nothing else happens.
+
+    Before a payout they are a forecast of what will fall due; nothing of them is owed.
+    """
+    is_owed = bool(fold.plans)
+    if not is_owed:
         fold = Fold(fold.terms)
         disburse(fold, fold.terms.disbursement_date)
     billed = {id(row) for row in fold.rows if row.billed}
@@ -268,7 +272,8 @@ def _installments(fold: Fold, as_of: dt.date) -> tuple[InstallmentState, ...]:
     states = []
     for row in fold.rows:
         balance -= row.principal - row.moved[PRINCIPAL]
-        states.append(_installment(row, balance, as_of, billed=id(row) in billed))
+        state = _installment(row, balance, as_of, billed=id(row) in billed)
+        states.append(state if is_owed else state._replace(outstanding=NOTHING))
     return tuple(states)
 
 

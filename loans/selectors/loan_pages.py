@@ -416,11 +416,12 @@ def _can_wait(state: LoanState) -> tuple[InstallmentState, ...]:
 
 
 def _own_part(installment: InstallmentState) -> Buckets:
-    """Return what an installment asks: what was paid on it, and what it still wants.
+    """Return what an installment asks: what was paid on it, and what it still wants or will want.
 
     Left out is what was forgiven and what a plan change moved into later installments.
     """
-    return _sum([installment.paid, installment.outstanding])
+    gone = _sum([installment.waived, installment.moved])
+    return Buckets(*(due - less for due, less in zip(installment.due, gone, strict=True)))
 
 
 def _bar(installment: InstallmentState, own: Buckets) -> InstallmentBar:

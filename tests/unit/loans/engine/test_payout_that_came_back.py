@@ -237,3 +237,16 @@ def test_the_statement_shows_the_up_front_fee_apart_and_all_of_it_going() -> Non
         ("02-05", "EVENT", "-10199.81", "-50.00"),
     ]
     assert (told.charged.total, told.closing.credit) == (ZERO, money("50.00"))
+
+
+def test_nothing_of_an_installment_is_owed_before_a_payout() -> None:
+    """Neither before the first payout nor after one came back; the rows stay as a forecast."""
+    some_terms = loan()
+    back = replace(BACK, effective_date=some_terms.disbursement_date)
+    for events in ([], [payout(some_terms), replace(back, of="payout")]):
+        found = replay(some_terms, events, some_terms.disbursement_date)
+        assert found.status is LoanStatus.PENDING
+        assert {row.outstanding.total for row in found.installments} == {ZERO}
+        assert (found.outstanding.total, found.payable_now, found.next_due) == (ZERO, ZERO, None)
+        assert sum(row.due.principal.cents for row in found.installments) == 1_000_000
+        assert [explain(found, f"installment.{n}.outstanding") for n in (1, 12)] == [(), ()]
