@@ -37,6 +37,7 @@ _DONE = (TransferState.SUCCEEDED, TransferState.REVERSED)
 # One comparison at a time: the lock of the transaction that writes it.
 _LOCK = 20_261_123
 _ONE_DAY = datetime.timedelta(days=1)
+_MIDNIGHT = datetime.time.min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ def _our_transfers(bills: DayOfBills) -> _Ours:
 
 
 def _reversed_today(day: datetime.date) -> list[BankTransfer]:
-    begin = datetime.datetime.combine(day, datetime.time(), tzinfo=BANK_TIME_ZONE)
+    begin = datetime.datetime.combine(day, _MIDNIGHT, tzinfo=BANK_TIME_ZONE)
     bodies = reversals_recorded(begin, begin + _ONE_DAY).values_list("body", flat=True)
     undone = BankTransfer.objects.filter(events__event_id__in=[body["of"] for body in bodies])
     return list(undone.filter(bank_date__isnull=False).order_by("pk"))
