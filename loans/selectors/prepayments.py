@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +30,7 @@ EFFECT_HINTS = {
     PrepaymentEffect.LOWER_INSTALLMENT: _("The end stays; each installment is smaller."),
 }
 # The same choices when the money is too little to leave out a whole installment.
+_HINT_OF_WHAT_COMES_NEXT = _("You pay just what comes next, ahead of its day.")
 _HINTS_OF_LITTLE = {
     PrepaymentEffect.NEXT_INSTALLMENTS: _("Your next payment is smaller."),
     PrepaymentEffect.SHORTEN_TERM: _("The installments stay; the last one gets smaller."),
@@ -66,7 +68,9 @@ def prepayment_choice(
     """Return the choices for a repayment of `amount` today, None when nothing is to be chosen.
 
     What is on its way counts as paid. The one that saves most comes first, and none is chosen
-    until the borrower does. `state` and `in_flight` spare reading them again.
+    until the borrower does; but who pays no more than the next installment asks, or exactly what
+    the next ones ask, most likely means these, so that choice comes first and is chosen. `state`
+    and `in_flight` spare reading them again.
     """
     waiting = in_flight_transfers(loan) if in_flight is None else in_flight
     terms, events = terms_of(loan), events_of(loan)
@@ -76,19 +80,37 @@ def prepayment_choice(
     if not has_choice(state, amount, on_its_way=on_its_way):
         return None
     options = compare_prepayments(terms, known, amount=amount, on=as_of)
+    surplus = amount - max(state.due_before_choice - on_its_way, Money.zero())
+    coming = _coming(replay(terms, known, as_of) if waiting else state)
+    likely = PrepaymentEffect.NEXT_INSTALLMENTS if _means_the_next(surplus, coming) else None
     return PrepaymentChoice(
         amount=amount,
-        surplus=amount - max(state.due_before_choice - on_its_way, Money.zero()),
+        surplus=surplus,
         rows=tuple(
             OptionRow(
                 option=option,
                 title=str(EFFECT_TITLES[option.effect]),
-                hint=_hint(option, options),
-                is_chosen=option.effect == chosen,
+                hint=str(_HINT_OF_WHAT_COMES_NEXT)
+                if option.effect == likely and surplus in coming
+                else _hint(option, options),
+                is_chosen=option.effect == (chosen or likely),
             )
-            for option in sorted(options, key=lambda option: -option.interest_saved)
+            for option in sorted(
+                options, key=lambda option: (option.effect != likely, -option.interest_saved)
+            )
         ),
     )
+
+
+def _coming(state: LoanState) -> list[Money]:
+    """Return what the next installment asks, the next two together, and so on."""
+    asked = [row.outstanding.total.cents for row in state.installments if not row.billed]
+    return [Money(cents) for cents in accumulate(cents for cents in asked if cents)]
+
+
+def _means_the_next(surplus: Money, coming: Sequence[Money]) -> bool:
+    """Return whether `surplus` is at most the next installment or exactly the next ones."""
+    return bool(coming) and (surplus <= coming[0] or surplus in coming)
 
 
 def _hint(option: PrepaymentOption, options: Iterable[PrepaymentOption]) -> str:

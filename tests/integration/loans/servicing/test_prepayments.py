@@ -384,3 +384,34 @@ def test_a_payment_on_its_way_counts_in_the_comparison() -> None:
     page = signed_in(loan.borrower).get(url, {"amount": "3000.00"}).content.decode()
     for figure in ("¥198.57", "¥776.82", "¥311.49"):
         assert figure in page
+
+
+@pytest.mark.parametrize(
+    ("amount", "fits"),
+    [
+        ("1066.19", True),
+        ("500.00", True),
+        ("2132.38", True),
+        ("1066.20", False),
+        ("1500.00", False),
+    ],
+)
+def test_who_pays_just_what_comes_next_finds_that_chosen(amount: str, *, fits: bool) -> None:
+    """The next installment, a part of it, or the next two; a cent more is another wish."""
+    loan = funded_loan(borrower=make_borrower())
+    url = reverse("loans:repay", args=[loan.public_id])
+    page = signed_in(loan.borrower).get(url, {"amount": amount}).content.decode()
+    choices = ticked(page)
+    chosen = [name for name, tick in choices.items() if tick]
+    assert chosen == (["NEXT_INSTALLMENTS"] if fits else [])
+    assert (next(iter(choices)) == "NEXT_INSTALLMENTS") is fits
+    said = "You pay just what comes next, ahead of its day." in page
+    assert said is (fits and amount != "500.00")
+
+
+def test_another_choice_stays_ticked_beside_the_likely_one() -> None:
+    loan = funded_loan(borrower=make_borrower())
+    url = reverse("loans:repay", args=[loan.public_id])
+    data = {"amount": "1066.19", "compared": "1066.19", "prepayment": "LOWER_INSTALLMENT"}
+    page = signed_in(loan.borrower).post(url, data).content.decode()
+    assert [name for name, tick in ticked(page).items() if tick] == ["LOWER_INSTALLMENT"]
