@@ -29,15 +29,17 @@ from loans.engine.events import (
 )
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.payoff import interest_saved
+from loans.engine.servicing import replay
 from loans.engine.state import Buckets, InstallmentState, Line, LoanState, NextDue
 from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
+from loans.selectors.autopay_line import AutopayLine, autopay_line
 from loans.selectors.disputed import DisputeNews, dispute_news
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.payouts import PayoutNews, payout_news
 from loans.selectors.repayments import asked_today, in_flight_transfers, what_is_due
-from loans.selectors.servicing import engine_event, loan_state
+from loans.selectors.servicing import engine_event, loan_state, terms_of
 from zhixin.shared.charts import (
     InstallmentBar,
     ProgressRing,
@@ -195,6 +197,7 @@ class LoanPage:
     written_off_on: datetime.date | None
     payout: PayoutNews | None
     with_fees: bool
+    autopay: AutopayLine | None
 
 
 def loan_cards(borrower: User) -> list[LoanCard]:
@@ -294,12 +297,13 @@ def owed_after_write_off(loan: Loan) -> Money:
 
 def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     """Return what the page of `loan` shows on the business date `as_of`, from one fold."""
-    state = loan_state(loan, as_of=as_of)
+    events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
+    known = sorted(events, key=lambda row: row.sequence)
+    state = replay(terms_of(loan), [engine_event(row) for row in known], as_of)
     shown = shown_installments(state)
     own = [_own_part(installment) for installment in shown]
     parts = list(zip(shown, own, strict=True))
     due_amount, due_date, then = what_is_due(state), _day_due(state), _then(state)
-    events = list(loan.events.select_related("transfer").order_by("effective_date", "sequence"))
     plan = _plan_in_force(events, as_of)
     in_flight = in_flight_transfers(loan)
     held = total(transfer.amount for transfer in in_flight)
@@ -349,6 +353,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         written_off_on=_written_off_on(state),
         payout=payout,
         with_fees=any(part.fees for part in own),
+        autopay=autopay_line(loan),
     )
 
 

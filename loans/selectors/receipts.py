@@ -14,6 +14,7 @@ from loans.engine.prepayment import prepayment_outcome
 from loans.engine.servicing import replay
 from loans.models import BankTransfer, LoanEvent
 from loans.models.transfer import TransferPurpose
+from loans.selectors.autopay_line import AutopayLine, autopay_line
 from loans.selectors.business_day import business_date
 from loans.selectors.explanations import WhyLine, why, why_paid
 from loans.selectors.prepayments import EFFECT_TITLES
@@ -82,6 +83,7 @@ class PaymentPage:
     did: tuple[ReceiptRow, ...]
     loan_is_paid_off: bool
     taken_back: TakenBack | None
+    autopay: AutopayLine | None
 
 
 def payment_page(transfer: BankTransfer) -> PaymentPage:
@@ -100,6 +102,7 @@ def payment_page(transfer: BankTransfer) -> PaymentPage:
         did=_what_it_did(transfer) if succeeded and is_repayment else (),
         loan_is_paid_off=transfer.loan.closed_on is not None,
         taken_back=taken_back,
+        autopay=autopay_line(transfer.loan) if succeeded and is_repayment else None,
     )
 
 

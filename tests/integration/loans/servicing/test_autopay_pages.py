@@ -16,10 +16,11 @@ from accounts.models import User
 from accounts.services.consents import record_consent
 from accounts.services.profiles import answer_consent
 from loans.models import AutopayEnd, AutopayMandate, Loan
+from loans.models.autopay import AutopayEndReason
 from loans.services.autopay import turn_off
 from loans.services.transfers import Outcome
 from tests.factories.accounts import CARD_NUMBER, make_borrower, make_person
-from tests.factories.funded import SIGNED_ON, funded_loan, set_business_date, settle
+from tests.factories.funded import SIGNED_AT, SIGNED_ON, funded_loan, set_business_date, settle
 from tests.integration.loans.servicing.autopay_days import (
     DUE,
     at,
@@ -205,6 +206,35 @@ def test_the_way_there_is_on_the_loan_and_on_the_receipt() -> None:
     transfer = settle(pay(loan, "100.00", SIGNED_ON))
     receipt = client.get(reverse("loans:payment", args=[transfer.public_id]))
     assert url in receipt.content.decode()
+    assert "Autopay is off" in receipt.content.decode()
+    # On a loan that was written off there is nothing to turn on.
+    Loan.objects.filter(pk=loan.pk).update(status="CHARGED_OFF")
+    page = client.get(reverse("loans:payment", args=[transfer.public_id]))
+    assert url not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (None, "Autopay is on: what is due is collected on its day"),
+        (AutopayEndReason.TWO_FAILURES, "Autopay has stopped: two collections"),
+        (AutopayEndReason.CARD_CHANGED, "Autopay has ended with your old card."),
+        (AutopayEndReason.TURNED_OFF, "Autopay is off: nothing is collected by itself."),
+    ],
+)
+def test_the_loan_says_how_autopay_stands(reason: AutopayEndReason | None, said: str) -> None:
+    loan = funded_loan(borrower=make_borrower())
+    grant(loan)
+    if reason is not None:
+        AutopayEnd.objects.create(
+            mandate=AutopayMandate.objects.get(loan=loan),
+            reason=reason,
+            ended_on=SIGNED_ON,
+            ended_at=SIGNED_AT,
+            actor_label="night",
+        )
+    page = signed_in(loan.borrower).get(reverse("loans:loan", args=[loan.public_id]))
+    assert said in " ".join(page.content.decode().split())
 
 
 @pytest.mark.parametrize("debit_count", [0, 2])
