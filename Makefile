@@ -65,7 +65,7 @@ lint:
 	@echo "· Style"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "Not formatted: make fix" >&2; exit 1; }
-	@$(BIN)/djlint --quiet --check --lint templates
+	@$(BIN)/djlint --quiet --check --lint templates || { echo "Templates are not formatted or not clean: make fix" >&2; exit 1; }
 
 types:
 	@echo "· Types"
@@ -78,6 +78,7 @@ contracts:
 fix: setup ## Format, and repair what the linters can
 	@$(BIN)/ruff check --quiet --fix . || true
 	@$(BIN)/ruff format --quiet .
+	@$(BIN)/djlint --quiet --reformat templates || true
 	@$(BIN)/djlint --quiet --reformat templates
 
 migrate: setup ## Migrate the developer's database, and load roles, products and lessons
