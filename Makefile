@@ -78,7 +78,6 @@ contracts:
 fix: setup ## Format, and repair what the linters can
 	@$(BIN)/ruff check --quiet --fix . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/djlint --quiet --reformat templates || true
 	@$(BIN)/djlint --quiet --reformat templates
 
 migrate: setup ## Migrate the developer's database, and load roles, products and lessons
