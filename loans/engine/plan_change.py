@@ -41,6 +41,8 @@ def change_plan(fold: Fold, change: PlanChanged, day: dt.date) -> None:
     _carry(fold, interest, fees, penalty)
     fold.last_plan_on = day
     fold.called = False
+    # A plan that forgives all that is left closes the loan.
+    fold.note_closing(day)
 
 
 def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, int]:
