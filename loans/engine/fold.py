@@ -159,14 +159,14 @@ class Fold:
         if any(row.payable_through > day for row in rows):
             first = min((row.payable_through for row in self.queue), default=dt.date.max)
             rows = [row for row in rows if row.payable_through <= first]
-        return sorted(rows, key=lambda row: (row.payable_through > day, row.rank()))
+        return sorted(rows, key=lambda row: _precedence(row, day))
 
     def owes_later(self) -> bool:
         """Return whether anything is left that is not billed yet."""
         if not self.queue:
             return False
         return bool(self.unbilled) or any(
-            row.carried_interest or row.carried_fees or row.kept_penalty or row.units
+            row.carried_interest or row.carried_fees or row.kept_penalty or row.accrued()
             for row in self.queue
         )
 
@@ -311,9 +311,18 @@ class Fold:
 def _passes(
     rows: list[Row], order: AllocationOrder, across: Across, day: dt.date
 ) -> list[tuple[list[Row], AllocationOrder]]:
-    """Return which buckets of which rows come one after another; what is payable by `day` first."""
+    """Return which buckets of which rows come one after another.
+
+    Bucket by bucket only among rows of which none has to be paid before the other.
+    """
     if across is Across.INSTALLMENT:
         return [(rows, order)]
-    now = [row for row in rows if row.payable_through <= day]
-    later = [row for row in rows if row.payable_through > day]
-    return [(group, (bucket,)) for group in (now, later) if group for bucket in order]
+    groups: dict[tuple[bool, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_precedence(row, day), []).append(row)
+    return [(groups[each], (bucket,)) for each in sorted(groups) for bucket in order]
+
+
+def _precedence(row: Row, day: dt.date) -> tuple[bool, int]:
+    """Return what has to be paid first when money of `day` comes; the least is first."""
+    return row.payable_through > day, row.rank()

@@ -68,9 +68,8 @@ def prepayment_choice(
     """Return the choices for a repayment of `amount` today, None when nothing is to be chosen.
 
     What is on its way counts as paid. The one that saves most comes first, and none is chosen
-    until the borrower does; but who pays no more than the next installment asks, or exactly what
-    the next ones ask, most likely means these, so that choice comes first and is chosen. `state`
-    and `in_flight` spare reading them again.
+    until the borrower does; but who pays exactly what the next installments ask means these, so
+    that choice comes first and is chosen. `state` and `in_flight` spare reading them again.
     """
     waiting = in_flight_transfers(loan) if in_flight is None else in_flight
     terms, events = terms_of(loan), events_of(loan)
@@ -82,7 +81,7 @@ def prepayment_choice(
     options = compare_prepayments(terms, known, amount=amount, on=as_of)
     surplus = amount - max(state.due_before_choice - on_its_way, Money.zero())
     coming = _coming(replay(terms, known, as_of) if waiting else state)
-    likely = PrepaymentEffect.NEXT_INSTALLMENTS if _means_the_next(surplus, coming) else None
+    likely = PrepaymentEffect.NEXT_INSTALLMENTS if surplus in coming else None
     return PrepaymentChoice(
         amount=amount,
         surplus=surplus,
@@ -91,7 +90,7 @@ def prepayment_choice(
                 option=option,
                 title=str(EFFECT_TITLES[option.effect]),
                 hint=str(_HINT_OF_WHAT_COMES_NEXT)
-                if option.effect == likely and surplus in coming
+                if option.effect == likely
                 else _hint(option, options),
                 is_chosen=option.effect == (chosen or likely),
             )
@@ -106,11 +105,6 @@ def _coming(state: LoanState) -> list[Money]:
     """Return what the next installment asks, the next two together, and so on."""
     asked = [row.outstanding.total.cents for row in state.installments if not row.billed]
     return [Money(cents) for cents in accumulate(cents for cents in asked if cents)]
-
-
-def _means_the_next(surplus: Money, coming: Sequence[Money]) -> bool:
-    """Return whether `surplus` is at most the next installment or exactly the next ones."""
-    return bool(coming) and (surplus <= coming[0] or surplus in coming)
 
 
 def _hint(option: PrepaymentOption, options: Iterable[PrepaymentOption]) -> str:

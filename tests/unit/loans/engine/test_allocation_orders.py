@@ -9,7 +9,7 @@ import pytest
 
 from loans.engine.codec import InvalidInputError
 from loans.engine.modification import extend
-from loans.engine.servicing import Buckets, Event, LoanState, replay
+from loans.engine.servicing import Buckets, Disputed, Event, LoanState, replay
 from loans.engine.terms import PRINCIPAL_FIRST, LoanTerms
 from tests.unit.loans.engine.loan_building import PENALTY, day, loan, paid, payout, state
 
@@ -62,6 +62,17 @@ def test_across_installments_the_oldest_is_paid_whole_before_the_next() -> None:
         1: ("788.49", "100.00", "5.00", "35.88"),
         2: ("70.63", "0.00", "0.00", "0.00"),
     }
+
+
+def test_across_buckets_what_is_in_dispute_waits_for_all_that_is_late() -> None:
+    """Of 1 February in dispute since that day, of 1 March 14 days late: 796.37 × 18 % × 14/360."""
+    terms = late_loan(late_allocation=[CARD_RULE | {"from_days_past_due": 1}])
+    dispute = Disputed(event_id="d", effective_date=day("2024-02-01"), sequence=1, number=1)
+    before = state(terms, [dispute], "2024-03-15")
+    assert (before.days_past_due, str(before.overdue.total)) == (14, "899.06")
+    after = state(terms, [dispute, paid("a", "2024-03-15", "899.06", 2)], "2024-03-15")
+    assert parts(after) == {2: ("796.37", "92.12", "5.00", "5.57")}
+    assert after.days_past_due == 0
 
 
 def test_across_buckets_every_installment_is_reached_before_the_next_bucket() -> None:
