@@ -82,6 +82,7 @@ class Fold:
         plan: Plan,
         start: dt.date,
         dates: Sequence[dt.date],
+        payable: Sequence[dt.date],
         units: Sequence[int],
         *,
         fee: int = 0,
@@ -89,7 +90,6 @@ class Fold:
         """Queue the plan's installments behind what there is."""
         number = max((row.number for row in self.rows), default=0)
         year = UNITS_A_YEAR[self.day_count]
-        payable = plan.terms.payable_through(tuple(dates))
         columns = zip(dates, payable, units, strict=True)
         for index, (due_date, payable_through, unit) in enumerate(columns, 1):
             whole = span_units(self.day_count, start, due_date)

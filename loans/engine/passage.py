@@ -110,9 +110,7 @@ def _own_interest(fold: Fold, row: Row) -> int:
 
 def _bill(fold: Fold, row: Row) -> None:
     own = _own_interest(fold, row)
-    principal = row.plan.amortization.principal_due(
-        number=row.index, balance=fold.unbilled, interest=own
-    )
+    principal = row.plan.amortization.principal_due(row.index, fold.unbilled, own)
     row.amortization = row.plan.amortization
     row.principal = principal + row.early
     row.interest = own + row.carried_interest

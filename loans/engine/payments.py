@@ -97,7 +97,7 @@ def _lower_installments(fold: Fold, before: int) -> None:
         share = round_ratio(fold.unbilled, len(rows) - grace, rounding=fold.rounding)
     elif plan.terms.method is Method.FLAT:
         level = round_installment(level * fold.unbilled, before, plan.terms)
-    plan.amortization = replace(rule, level=level, part=share)
+    plan.amortization = rule._replace(level=level, part=share)
 
 
 def refund(fold: Fold, amount: int, day: dt.date) -> None:
@@ -137,13 +137,13 @@ def _lay_out_again(fold: Fold, day: dt.date) -> None:
     units = count_units(fold.day_count, day, due_date)
     plan = replace(
         fold.plan,
-        amortization=replace(fold.plan.amortization, count=1, method=Method.INTEREST_ONLY),
+        amortization=fold.plan.amortization._replace(last=1, method=Method.INTEREST_ONLY),
         flat_base=0,
         flat_rows=[],
         event_id=fold.event_id,
     )
     fold.plans.append(plan)
-    fold.lay_out(plan, day, [due_date], [units])
+    fold.lay_out(plan, day, [due_date], [plan.terms.last_day_in_time(due_date)], [units])
 
 
 def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:

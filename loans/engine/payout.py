@@ -68,7 +68,7 @@ def disburse(fold: Fold, day: dt.date) -> None:
     Money held since an earlier payout that came back counts as paid ahead from `day` on.
     """
     terms = fold.terms
-    dates, _, units = timetable_of(terms)
+    dates, payable, _, units = timetable_of(terms)
     if day >= dates[0]:
         raise InvalidEventError(
             key="event.date",
@@ -102,7 +102,7 @@ def disburse(fold: Fold, day: dt.date) -> None:
     fold.base_event = fold.event_id
     fold.plans.append(plan)
     fee = terms.fees.installment_cents(terms.principal, terms.rounding)
-    fold.lay_out(plan, terms.disbursement_date, dates, units, fee=fee)
+    fold.lay_out(plan, terms.disbursement_date, dates, payable, units, fee=fee)
     first = fold.queue[0]
     # Agreed at signing, so owed from the payout on: billed with the first row, or with the payoff.
     first.carried_fees = terms.fees.upfront_cents(terms.principal, terms.rounding)

@@ -114,13 +114,13 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
         # A plan has one order of its own, however late the loan was before.
         late_allocation=(),
     )
-    dates, _, units = timetable_of(terms)
+    dates, payable, _, units = timetable_of(terms)
     rate = exact_ratio(terms.annual_rate)
     penalty = fold.terms.penalty if accrues else None
     plan = Plan(
         number=fold.plan.number + 1,
         terms=terms,
-        amortization=Amortization(method=terms.method, count=len(dates), grace=0, level=0, part=0),
+        amortization=Amortization(terms.method, len(dates), grace=0, level=0, part=0),
         rate=rate,
         penalty_rate=penalty.annual_rate(change.annual_rate) if penalty else NO_RATE,
         grace_days=penalty.grace_days if penalty else 0,
@@ -132,7 +132,7 @@ def _lay_out_plan(fold: Fold, change: PlanChanged, day: dt.date, principal: int)
     )
     fold.plans.append(plan)
     fold.base_event = fold.event_id
-    fold.lay_out(plan, day, dates, units)
+    fold.lay_out(plan, day, dates, payable, units)
     _settle_plan_rule(fold, plan, principal)
 
 
@@ -143,8 +143,8 @@ def _settle_plan_rule(fold: Fold, plan: Plan, principal: int) -> None:
     if method is Method.EQUAL_INSTALLMENT:
         level = level_over(list(fold.queue), plan, balance=fold.unbilled, through=fold.cursor)
     elif method is Method.EQUAL_PRINCIPAL:
-        share = round_ratio(principal, rule.count, rounding=fold.rounding)
-    plan.amortization = replace(rule, level=level, part=share)
+        share = round_ratio(principal, rule.last, rounding=fold.rounding)
+    plan.amortization = rule._replace(level=level, part=share)
 
 
 def _carry(fold: Fold, interest: int, fees: int, penalty: int) -> None:

@@ -9,10 +9,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from loans.engine.day_count import UNITS_A_YEAR, Timetable, exact_ratio, timetable
+from loans.engine.day_count import UNITS_A_YEAR, Grid, Timetable, exact_ratio, timetable
 from loans.engine.terms import LoanTerms, Method
-from zhixin.shared.money import Money, Rounding, round_ratio
+from zhixin.shared.money import RATIO_RULES, Money, Rounding, round_ratio
+
+# A member looked up on its class costs more than the sum it is needed for.
+_EQUAL_INSTALLMENT: Final = Method.EQUAL_INSTALLMENT
+_EQUAL_PRINCIPAL: Final = Method.EQUAL_PRINCIPAL
+_BULLET: Final = Method.BULLET
+_FLAT: Final = Method.FLAT
+_PRINCIPAL_AT_THE_END: Final = (Method.INTEREST_ONLY, Method.BULLET)
 
 
 class ScheduleInvariantError(AssertionError):
@@ -48,8 +56,7 @@ class ScheduleTotals:
     total: Money
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(NamedTuple):
     """A schedule as columns of equal length; `rows` shows it row by row."""
 
     due_dates: tuple[dt.date, ...]
@@ -102,34 +109,36 @@ class Schedule:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amortization:
+class Amortization(NamedTuple):
     """How much principal a row repays, given the balance and the row's interest.
 
     Attributes:
-        count: the row that repays all that is left.
+        last: the row that repays all that is left.
         grace: first rows without principal.
         level: total of principal and interest in cents (EQUAL_INSTALLMENT, FLAT).
         part: principal of each row in cents (EQUAL_PRINCIPAL).
     """
 
     method: Method
-    count: int
+    last: int
     grace: int
     level: int
     part: int
 
-    def principal_due(self, *, number: int, balance: int, interest: int) -> int:
+    def principal_due(self, number: int, balance: int, interest: int) -> int:
         """Return the principal of row `number` in cents: never negative, never above balance."""
-        if number >= self.count:
+        if number >= self.last:
             return balance
-        if number <= self.grace or self.method in _PRINCIPAL_AT_THE_END:
+        if number <= self.grace:
             return 0
-        part = self.part if self.method is Method.EQUAL_PRINCIPAL else self.level - interest
+        method = self.method
+        if method is _EQUAL_PRINCIPAL:
+            part = self.part
+        elif method in _PRINCIPAL_AT_THE_END:
+            return 0
+        else:
+            part = self.level - interest
         return min(part, balance) if part > 0 else 0
-
-
-_PRINCIPAL_AT_THE_END = (Method.INTEREST_ONLY, Method.BULLET)
 
 
 def build_schedule(terms: LoanTerms) -> Schedule:
@@ -138,17 +147,17 @@ def build_schedule(terms: LoanTerms) -> Schedule:
     The last row repays the balance; a rounded level installment never changes the number of rows.
     Raises ScheduleInvariantError if a law fails, which would be a defect of this function.
     """
-    dates, days, units = timetable_of(terms)
+    dates, payable, days, units = timetable_of(terms)
     rate, scale = exact_ratio(terms.annual_rate)
     scale *= UNITS_A_YEAR[terms.day_count]
     numerators = [rate * unit for unit in units]
-    if terms.method is Method.FLAT:
+    if terms.method is _FLAT:
         interest, principal = _flat_columns(terms, numerators, scale)
     else:
         interest, principal = _declining_columns(terms, numerators, scale)
     schedule = Schedule(
         due_dates=dates,
-        payable_through=terms.payable_through(dates),
+        payable_through=payable,
         days=days,
         principal_cents=tuple(principal),
         interest_cents=tuple(interest),
@@ -191,31 +200,36 @@ def amortization_of(
     """Return the rule that repays `balance` over the periods by the terms' method."""
     count, grace = len(numerators), terms.grace_principal_periods
     level = part = 0
-    if terms.method is Method.EQUAL_INSTALLMENT:
+    if terms.method is _EQUAL_INSTALLMENT:
         level = level_installment(
             balance=balance, numerators=numerators[grace:], scale=scale, terms=terms
         )
-    elif terms.method is Method.EQUAL_PRINCIPAL:
+    elif terms.method is _EQUAL_PRINCIPAL:
         part = round_ratio(balance, count - grace, rounding=terms.rounding)
-    elif terms.method is Method.FLAT:
+    elif terms.method is _FLAT:
         paying = numerators[grace:]
         level = round_installment(balance * (scale + sum(paying)), scale * len(paying), terms)
-    return Amortization(method=terms.method, count=count, grace=grace, level=level, part=part)
+    return Amortization(terms.method, count, grace, level, part)
 
 
 def timetable_of(terms: LoanTerms) -> Timetable:
-    """Return due dates, calendar days and units of the rows; a bullet has one row over the term."""
-    dates, days, units = timetable(
-        day_count=terms.day_count,
-        start=terms.disbursement_date,
-        first_due_date=terms.first_due_date,
-        count=terms.installment_count,
-        period=terms.period,
-        due_day=terms.due_day,
+    """Return the columns of `timetable`; a bullet has one row over the term."""
+    period = terms.period
+    grid = Grid(
+        terms.day_count,
+        terms.disbursement_date,
+        terms.first_due_date,
+        terms.installment_count,
+        period.every,
+        period.unit,
+        terms.due_day,
+        terms.shifting_calendar,
     )
-    if terms.method is Method.BULLET:
-        return dates[-1:], (sum(days),), (sum(units),)
-    return dates, days, units
+    found = timetable(grid)
+    if terms.method is not _BULLET:
+        return found
+    dates, payable, days, units = found
+    return dates[-1:], payable[-1:], (sum(days),), (sum(units),)
 
 
 def _declining_columns(
@@ -224,11 +238,11 @@ def _declining_columns(
     """Return interest and principal of each row; interest is on the balance."""
     balance = terms.principal.cents
     rule = amortization_of(terms, balance=balance, numerators=numerators, scale=scale)
-    rounding = terms.rounding
+    settle = RATIO_RULES[terms.rounding]
     interest, principal = [], []
     for number, numerator in enumerate(numerators, 1):
-        charge = round_ratio(balance * numerator, scale, rounding=rounding)
-        repaid = rule.principal_due(number=number, balance=balance, interest=charge)
+        charge = settle(balance * numerator, scale)
+        repaid = rule.principal_due(number, balance, charge)
         interest.append(charge)
         principal.append(repaid)
         balance -= repaid
@@ -247,7 +261,7 @@ def _flat_columns(
     interest = flat_interest(balance, numerators, scale, rounding=terms.rounding)
     principal = []
     for number, charge in enumerate(interest, 1):
-        repaid = rule.principal_due(number=number, balance=balance, interest=charge)
+        repaid = rule.principal_due(number, balance, charge)
         principal.append(repaid)
         balance -= repaid
     return interest, principal
@@ -257,10 +271,9 @@ def flat_interest(
     principal: int, numerators: Sequence[int], scale: int, *, rounding: Rounding
 ) -> list[int]:
     """Return each row's interest in cents on the original principal; the last takes the rest."""
-    rows = [
-        round_ratio(principal * numerator, scale, rounding=rounding) for numerator in numerators
-    ]
-    whole = round_ratio(principal * sum(numerators), scale, rounding=rounding)
+    settle = RATIO_RULES[rounding]
+    rows = [settle(principal * numerator, scale) for numerator in numerators]
+    whole = settle(principal * sum(numerators), scale)
     rows[-1] = max(whole - sum(rows[:-1]), 0)
     return rows
 

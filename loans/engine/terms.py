@@ -22,6 +22,7 @@ _MOST_EVERY: Final = 366
 _LARGEST_RATE: Final = Decimal(10)
 _MOST_DAYS: Final = 36_500
 _LONGEST_MONTH: Final = 31
+_NO_SHIFT: Final = DueDateShift.NONE  # A member looked up on its class costs more than its use.
 
 
 class InvalidTermsError(InvalidInputError):
@@ -254,15 +255,15 @@ class LoanTerms:
             self.disbursement_date, 1, every=self.period.every, unit=self.period.unit
         )
 
-    def payable_through(self, due_dates: tuple[dt.date, ...]) -> tuple[dt.date, ...]:
-        """Return the last day in time of each due date: itself, or the next business day."""
-        if self.calendar is None or self.due_date_shift is DueDateShift.NONE:
-            return due_dates
-        return tuple(map(following_days(self.calendar).__getitem__, due_dates))
+    @property
+    def shifting_calendar(self) -> BusinessCalendar | None:
+        """Return the calendar whose rest days shift the last day in time; None for no shift."""
+        return None if self.due_date_shift is _NO_SHIFT else self.calendar
 
     def last_day_in_time(self, day: dt.date) -> dt.date:
-        """Return the day on which paying is in time where `day` is asked for: the same rule."""
-        return self.payable_through((day,))[0]
+        """Return the day on which paying is in time where `day` is due: it or a business day."""
+        calendar = self.shifting_calendar
+        return day if calendar is None else following_days(calendar)[day]
 
     def to_json(self) -> dict[str, object]:
         """Return the JSON form; `from_json` reads it back unchanged."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import decimal
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 MINOR_UNITS = 100
 _EXACT = decimal.Context(prec=60)
@@ -28,8 +29,6 @@ class Rounding(StrEnum):
     DOWN = "DOWN"
 
 
-# A member looked up on its class costs more than the sum it is needed for.
-_HALF_EVEN, _HALF_UP, _UP = Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.UP
 _set_once = object.__setattr__
 
 _DECIMAL_RULES = {
@@ -65,17 +64,41 @@ def round_ratio(numerator: int, denominator: int, *, rounding: Rounding) -> int:
     >>> round_ratio(-5, 2, rounding=Rounding.HALF_UP)
     -3
     """
-    whole, rest = divmod(abs(numerator), denominator)
-    if rest:
-        twice = 2 * rest
-        if rounding is _HALF_EVEN:
-            up = twice > denominator or (twice == denominator and whole % 2 == 1)
-        elif rounding is _HALF_UP:
-            up = twice >= denominator
-        else:
-            up = rounding is _UP
-        whole += up
-    return whole if numerator >= 0 else -whole
+    return RATIO_RULES[rounding](numerator, denominator)
+
+
+def _half_even(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and whole % 2):
+        return whole + 1
+    return whole
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    # `whole` is the lower neighbor, so that half of a negative amount is at its place already.
+    if twice > denominator or (twice == denominator and numerator > 0):
+        return whole + 1
+    return whole
+
+
+def _up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator) if numerator > 0 else numerator // denominator
+
+
+def _down(numerator: int, denominator: int) -> int:
+    return numerator // denominator if numerator > 0 else -(-numerator // denominator)
+
+
+RATIO_RULES: Final[Mapping[Rounding, Callable[[int, int], int]]] = {
+    Rounding.HALF_EVEN: _half_even,
+    Rounding.HALF_UP: _half_up,
+    Rounding.UP: _up,
+    Rounding.DOWN: _down,
+}
+"""What `round_ratio` does for each rule, for a loop that looks its rule up once."""
 
 
 @dataclass(frozen=True, slots=True, order=True, init=False)
