@@ -158,8 +158,8 @@ def planned_debit(
 ) -> PlannedDebit | None:
     """Return the next debit that is to be made, None when there is none to plan.
 
-    The installment whose last day in time comes first, of those that ask for money, were payable in
-    time when the mandate was granted and have an attempt left: its first attempt on that day, the
+    The installment whose last day in time comes first, of those that ask for money and are not
+    suspended, were payable in time when the mandate was granted and have an attempt left: its first attempt on that day, the
     second `retry_days` after a failure for lack of money. An outcome that is not known plans
     nothing.
     """
@@ -169,7 +169,7 @@ def planned_debit(
         debits = [debit for debit in mandate.debits if debit.installment == row.number]
         if any(debit.outcome is DebitOutcome.PENDING for debit in debits):
             return None
-        planned = _attempt(row, debits, rules)
+        planned = None if row.suspended else _attempt(row, debits, rules)
         if planned is not None:
             return planned
     return None
@@ -216,7 +216,7 @@ def announcement(
     planned = planned_debit(state, mandate, rules=rules)
     if planned is None or as_of < planned.due_on - dt.timedelta(days=rules.ahead_days):
         return None
-    if any(row.disputed and row.payable_through <= planned.due_on for row in _asking(state)):
+    if any(_takes_money(row, planned.due_on) for row in state.installments):
         return None
     kept = notices_for(mandate, planned, as_of=as_of, rules=rules)
     if kept:
@@ -311,9 +311,10 @@ def _hold_today(
     return next((hold for hold, holds in checks if holds), None)
 
 
-def _asking(state: LoanState) -> list[InstallmentState]:
-    """Return the installments that ask for money."""
-    return [row for row in state.installments if row.outstanding.total]
+def _takes_money(row: InstallmentState, day: dt.date) -> bool:
+    """Return whether money of `day` would pay the installment while it is in dispute."""
+    in_dispute = row.disputed and not row.suspended
+    return in_dispute and row.payable_through <= day and bool(row.outstanding.total)
 
 
 def _holds(notice: Notice, planned: PlannedDebit, *, as_of: dt.date, rules: AutopayRules) -> bool:

@@ -148,13 +148,15 @@ class Fold:
     def rows_in_turn(self, day: dt.date) -> list[Row]:
         """Return the open rows that money of `day` pays, in their order.
 
-        First those that are payable by `day`, of these last what can be no later than it is: rows
-        in dispute, then those that owe only penalty. A row waits, and is left out, while one that
-        is not billed yet has to be paid before it.
+        First those that are payable by `day`, of these last what can be no later than it is: those
+        that owe only penalty. A row waits, and is left out, while one that is not billed yet has to
+        be paid before it; one that is suspended while any is not billed, and it comes last of all.
         """
         rows = self.open
         if not self.out_of_turn:
             return rows
+        if self.disputes and self.queue:
+            rows = [row for row in rows if not row.is_suspended]
         # What is payable by `day` waits for nothing: what is not billed then is due after it.
         if any(row.payable_through > day for row in rows):
             first = min((row.payable_through for row in self.queue), default=dt.date.max)
@@ -177,12 +179,15 @@ class Fold:
     ) -> int:
         """Pay what is due and does not wait, in the order in force on `day`; return what is left.
 
-        With `waiting_too` also what waits.
+        With `waiting_too` also what waits, but for what is suspended.
         """
         if not self.open:
             return amount
         order, across = self._order_on(day)
-        rows = self.open if waiting_too else self.rows_in_turn(day)
+        if waiting_too:
+            rows = [row for row in self.open if not row.is_suspended]
+        else:
+            rows = self.rows_in_turn(day)
         for group, buckets in _passes(rows, order, across, day):
             for row in group:
                 if not amount:
@@ -317,12 +322,12 @@ def _passes(
     """
     if across is Across.INSTALLMENT:
         return [(rows, order)]
-    groups: dict[tuple[bool, int], list[Row]] = {}
+    groups: dict[tuple[bool, bool, bool], list[Row]] = {}
     for row in rows:
         groups.setdefault(_precedence(row, day), []).append(row)
     return [(groups[each], (bucket,)) for each in sorted(groups) for bucket in order]
 
 
-def _precedence(row: Row, day: dt.date) -> tuple[bool, int]:
+def _precedence(row: Row, day: dt.date) -> tuple[bool, bool, bool]:
     """Return what has to be paid first when money of `day` comes; the least is first."""
-    return row.payable_through > day, row.rank()
+    return row.is_suspended, row.payable_through > day, not row.owes_more_than_penalty()

@@ -228,15 +228,15 @@ class Row:
         covered = self.covered
         return self.principal + self.interest + self.fees != covered[0] + covered[1] + covered[2]
 
-    def rank(self) -> int:
-        """Return 0 for a row that is or can become late, 1 in dispute in time, 2 for penalty alone.
+    @property
+    def is_suspended(self) -> bool:
+        """Return whether nobody has to pay the row: it came into dispute before it was late.
 
-        A dispute that came after the last day in time stops the days, but the row stays late.
+        A dispute that came after the last day in time stops the days, but the row stays late; and
+        penalty alone is owed for days before the dispute.
         """
-        if not self.owes_more_than_penalty():
-            return 2
-        fenced_since = self.fenced_since
-        return int(fenced_since is not None and fenced_since <= self.payable_through)
+        since = self.fenced_since
+        return since is not None and since <= self.payable_through and self.owes_more_than_penalty()
 
     def principal_owed(self) -> int:
         """Return the principal still to pay."""

@@ -153,7 +153,7 @@ def close_running(fold: Fold, day: dt.date) -> None:
 
 
 def closes(fold: Fold, amount: int) -> bool:
-    """Return whether `amount` closes what waits and all that is not billed yet.
+    """Return whether `amount` closes what waits, or is suspended, and all that is not billed yet.
 
     The principal alone, which is most of it, answers nearly always.
     """

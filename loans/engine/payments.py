@@ -33,7 +33,8 @@ def place(
 ) -> None:
     """Place money that is counted as received: what is due first, then by the choice.
 
-    What is left over then finds only rows open that wait for one that is not billed yet.
+    What is left over then finds only rows open that wait for one that is not billed yet, or are
+    suspended.
     """
     rest = fold.pay_open(event_id, amount, day)
     if fold.queue and (rest or not fold.open):
@@ -49,12 +50,20 @@ def place(
 
 
 def _prepay(fold: Fold, event_id: str, amount: int, day: dt.date, effect: PrepaymentEffect) -> int:
-    """Repay what waits, then principal before it is due; return what must be held as credit."""
+    """Repay what waits, then principal before it is due; return what must be held as credit.
+
+    What suffices for all but what is suspended ends the installments to come, and pays that.
+    """
     if effect is PrepaymentEffect.NEXT_INSTALLMENTS:
         return amount
     amount = fold.pay_open(event_id, amount, day, waiting_too=True)
     if not amount:
         return 0
+    suspended = sum(sum(row.owed()) for row in fold.open)
+    if suspended and closes(fold, amount + suspended):
+        fold.repaid_early = True
+        close_running(fold, day)
+        return fold.pay_open(event_id, amount, day)
     part = min(amount, fold.unbilled)
     fold.repay_principal_early(event_id, part)
     if fold.unbilled:

@@ -44,9 +44,12 @@ class PrepaymentOption:
 def has_choice(state: LoanState, amount: Money, *, on_its_way: Money) -> bool:
     """Return whether `amount` exceeds all that is due and does not end the loan.
 
-    Only then is there a surplus whose use can be chosen. What is on its way counts as paid, and
-    what can wait for an installment that is not billed yet is not due.
+    Only then, and while an installment is to come, is there a surplus whose use can be chosen. What
+    is on its way counts as paid, and what can wait for an installment that is not billed yet, or is
+    suspended, is not due.
     """
+    if state.running is None:
+        return False
     due: Money = state.due_before_choice - on_its_way
     rest: Money = state.payoff_amount - on_its_way
     return max(due, Money.zero()) < amount < rest

@@ -114,6 +114,8 @@ class InstallmentState(NamedTuple):
             the agreement's first installment, the up-front fee.
         kept_penalty: part of the penalty that an earlier plan left, which grows no more.
         amortization: the rule that gave the principal; None where the rest was called or repaid.
+        disputed: whether it is in dispute. suspended: whether it has been since before it was late,
+            so that nobody has to pay it before the answer.
         plan_event: the payout or plan change that laid the installment out.
         days_late: days past due, or those when all but penalty was settled; see `days_late_now`.
     """
@@ -134,6 +136,7 @@ class InstallmentState(NamedTuple):
     days_late: int
     paid_on: dt.date | None
     disputed: bool
+    suspended: bool
     interest_spans: tuple[Span, ...]
     penalty_spans: tuple[Span, ...]
     interest_rate: Decimal
@@ -234,7 +237,7 @@ class NextDue:
     """The next installment that asks for money; `date` is the last day on which it is in time.
 
     `amount` is all that has to be paid by then beside what is late now: also another installment
-    of that day, one in dispute, and penalty that is left of an earlier one.
+    of that day, and penalty that is left of an earlier one.
     """
 
     number: int
@@ -293,7 +296,8 @@ class LoanState:
         due_now: billed and unpaid, also what may be paid on a later day (a rest day, a moved due
             date). overdue: the part that is late.
         next_due: the unpaid installment whose last day in time comes next, with all that has to
-            be paid by then beside what is late; None when none is to come, and when all is called.
+            be paid by then beside what is late; None when none is to come but what is suspended,
+            and when all is called.
         called: whether the loan is charged off and no plan has spread it since, so that all is due.
         days_past_due: of the oldest installment that is late by principal, interest or fees.
         overdue_since: the day from which those days count, the last on which paying was in time.
@@ -356,12 +360,12 @@ class LoanState:
             for row in self.installments
             if row.billed
             and row.outstanding.total
-            and (self.called or row.payable_through <= self.as_of)
+            and (self.called or (row.payable_through <= self.as_of and not row.suspended))
         )
 
     @property
     def payable_now(self) -> Money:
-        """Return what is to be paid today: `due_now` without rows that may be paid later."""
+        """Return what is to be paid today: `due_now` but what may be paid later or is suspended."""
         return Money(sum(row.outstanding.total.cents for row in self.payable_rows))
 
     @property
@@ -373,13 +377,18 @@ class LoanState:
 
     @property
     def waiting_rows(self) -> tuple[InstallmentState, ...]:
-        """Return the billed rows that can be paid after one that is not billed yet."""
+        """Return the billed rows that can be paid after one that is not billed yet.
+
+        Those that are suspended are paid last of all.
+        """
         to_come = [row.payable_through for row in self.installments if not row.billed]
         first = min(to_come, default=dt.date.max)
         return tuple(
             row
             for row in self.installments
-            if row.billed and row.outstanding.total and row.payable_through > first
+            if row.billed
+            and row.outstanding.total
+            and (row.suspended or row.payable_through > first)
         )
 
     @property
@@ -404,11 +413,15 @@ class LoanState:
 def rows_asked_by(
     installments: Iterable[InstallmentState], day: dt.date
 ) -> tuple[InstallmentState, ...]:
-    """Return the rows that have to be paid by `day`, the next last day in time, but late ones."""
+    """Return the rows that have to be paid by `day`, the next last day in time, but late ones.
+
+    Nobody has to pay those that are suspended.
+    """
     return tuple(
         row
         for row in installments
         if row.payable_through <= day
         and any(row.outstanding)
+        and not row.suspended
         and not (row.billed and row.days_late_now)
     )

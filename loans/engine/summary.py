@@ -297,6 +297,7 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
         days_late=row.days_late_in_all(as_of) if billed else 0,
         paid_on=None if row.is_open else row.paid_on,
         disputed=row.fenced_since is not None,
+        suspended=row.is_suspended,
         interest_spans=tuple(row.spans),
         penalty_spans=tuple(row.penalty_spans),
         interest_rate=plan.terms.annual_rate,
@@ -314,7 +315,11 @@ def _installment(row: Row, balance: int, as_of: dt.date, *, billed: bool) -> Ins
 def _next_due(installments: Sequence[InstallmentState], as_of: dt.date) -> NextDue | None:
     """Return the unpaid row whose last day in time comes next; a moved one may not be the first."""
     row = min(
-        (row for row in installments if row.payable_through >= as_of and any(row.outstanding)),
+        (
+            row
+            for row in installments
+            if row.payable_through >= as_of and any(row.outstanding) and not row.suspended
+        ),
         key=lambda row: (row.payable_through, row.number),
         default=None,
     )

@@ -103,7 +103,8 @@ def prepayment_choice(
 
 def _coming(state: LoanState) -> list[Money]:
     """Return what the next installment asks, the next two together, and so on."""
-    asked = [row.outstanding.total.cents for row in state.installments if not row.billed]
+    rows = [row for row in state.installments if not row.billed and not row.suspended]
+    asked = [row.outstanding.total.cents for row in rows]
     return [Money(cents) for cents in accumulate(cents for cents in asked if cents)]
 
 

@@ -193,7 +193,9 @@ def _what_it_did(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:
     terms, events = terms_of(loan), events_of(loan)[: row.sequence]
     payment, day = events[-1], row.effective_date
     before, after = replay(terms, events[:-1], day), replay(terms, events, day)
-    if not isinstance(payment, Repaid) or payment.amount <= before.due_before_choice:
+    if not isinstance(payment, Repaid) or before.running is None:
+        return ()
+    if payment.amount <= before.due_before_choice:
         return ()
     effect = payment.prepayment or terms.prepayment
     figures = prepayment_outcome(before=before, after=after, effect=effect)

@@ -45,11 +45,13 @@ def assert_state_is_sound(terms: LoanTerms, state: LoanState) -> None:
 def assert_next_due_is_the_earliest(state: LoanState) -> None:
     """Whatever the order of the rows: the earliest last day in time to come, and all till then.
 
-    That is what is to be paid by that day beside what is late: rows of the day, rows in dispute,
-    and penalty that is left. What is to be paid now is billed and cannot be paid later; of a
-    written-off loan it is all.
+    That is what is to be paid by that day beside what is late: rows of the day, and penalty that is
+    left. What is to be paid now is billed and cannot be paid later; of a written-off loan it is
+    all. Nobody is asked for what is suspended, and it is in dispute and not late.
     """
-    asking = [row for row in state.installments if row.outstanding.total]
+    suspended = [row for row in state.installments if row.suspended]
+    assert all(row.disputed and not row.days_late_now for row in suspended)
+    asking = [row for row in state.installments if row.outstanding.total and not row.suspended]
     to_come = [row for row in asking if row.payable_through >= state.as_of]
     if state.called:
         assert (state.next_due, state.payable_now) == (None, state.due_now.total)
@@ -76,7 +78,10 @@ def assert_next_due_is_the_earliest(state: LoanState) -> None:
 
 
 def assert_money_goes_where_it_is_asked(state: LoanState) -> None:
-    """Money is held while something is billed only where that can be paid after what is to come."""
+    """Money is held while something is billed only where that can be paid after what is to come.
+
+    What is suspended takes money only when all else is paid.
+    """
     waiting = {row.number for row in state.waiting_rows}
     assert state.due_before_choice <= state.due_now.total
     if state.prepaid and state.status not in CLOSED:

@@ -303,7 +303,8 @@ def test_money_goes_to_a_row_in_dispute_after_one_that_can_be_late() -> None:
     opened = Disputed(event_id="d", effective_date=day("2026-12-03"), sequence=9, number=3)
     found = state(terms(), [*PAID, opened, paid("c", "2027-01-03", "888.49", 10)], "2027-01-04")
     assert (found.days_past_due, found.installments[3].outstanding.total) == (0, money("0"))
-    assert found.payable_now == found.installments[2].outstanding.total == money("888.49")
+    assert found.installments[2].outstanding.total == money("888.49")
+    assert (found.payable_now, next_due(found)) == (money("0"), (5, "2027-02-03", "888.49"))
 
 
 def test_a_row_disputed_when_it_was_late_is_paid_before_one_disputed_in_time() -> None:
