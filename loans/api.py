@@ -18,7 +18,7 @@ from loans.engine.lifecycle import LoanStatus
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from loans.selectors.business_day import business_date
-from loans.selectors.loan_pages import loan_cards, loan_page, owed_after_write_off
+from loans.selectors.loan_pages import LoanPage, loan_cards, loan_page, owed_after_write_off
 from loans.selectors.receipts import taken_back_by
 from loans.services.commands import KeyReusedError, MissingKeyError
 from loans.services.repayments import request_repayment
@@ -89,7 +89,7 @@ class LoanDetail(BorrowerAPIView):
                 **_summary(loan),
                 "as_of": page.as_of,
                 "due_now": page.state.due_now.to_json(),
-                "payable_now": str(page.state.payable_now),
+                "payable_now": str(_payable_now(page)),
                 "outstanding": page.state.outstanding.to_json(),
                 "payoff_amount": str(page.state.payoff_amount),
                 "written_off_on": page.written_off_on,
@@ -161,6 +161,11 @@ def _summary(loan: Loan) -> dict[str, object]:
         "annual_rate": f"{loan.annual_rate:f}",
         **_dates(loan),
     }
+
+
+def _payable_now(page: LoanPage) -> Money:
+    """Return what is to be paid today; of a loan that was written off that is everything."""
+    return page.due_amount if page.written_off_on else page.state.payable_now
 
 
 def _dates(loan: Loan) -> dict[str, object]:

@@ -35,6 +35,7 @@ _LARGEST_EXPONENT: Final = 10**18
 _LARGEST_RATE: Final = Decimal(10) ** 15
 _OUT_OF_RANGE: Final = "The rate that balances the flows is too large to be stated; check times"
 _TWO: Final = 2
+_LARGEST_FALL: Final = 10
 _LARGEST_OF_TWO: Final = 100
 """Of two rates the lower is the answer when the higher one is above this (10,000 percent)."""
 
@@ -115,8 +116,7 @@ def _rate_of(flows: Iterable[CashFlow], method: CostMethod, count: Fraction) -> 
         exponent = Decimal(grid * count.denominator) / Decimal(count.numerator)
         growth = discount ** -int(exponent) if exponent == int(exponent) else discount**-exponent
         periods = [(Fraction(step) * count / grid, cents) for step, cents in coefficients]
-        rate = _simple_within_a_period(periods, growth - 1)
-        return rate * count.numerator / count.denominator
+        return _simple_within_a_period(periods, growth - 1) * _decimal(count)
 
 
 def cost_of(terms: LoanTerms) -> CostSummary:
@@ -138,7 +138,7 @@ def cost_of(terms: LoanTerms) -> CostSummary:
         total_fees=totals.fees,
         total_cost=totals.interest + totals.fees,
         effective_annualized_cost=effective,
-        nominal_annualized_cost=_nominal_of(effective, per_year),
+        nominal_annualized_cost=_nominal_of(flows, effective, per_year),
         first_installment=Money(sums[0]),
         largest_installment=Money(max(sums)),
         last_due_date=schedule.due_dates[-1],
@@ -208,10 +208,15 @@ def _broken(start: dt.date, mark: dt.date) -> Fraction:
     return Fraction((mark - start).days, (mark - add_months(mark, -_MONTHS_A_YEAR)).days)
 
 
-def _nominal_of(effective: Decimal, per_year: Fraction) -> Decimal:
-    with decimal.localcontext(_CONTEXT):
-        count = Decimal(per_year.numerator) / Decimal(per_year.denominator)
-        return ((1 + effective) ** (1 / count) - 1) * count
+def _nominal_of(flows: Iterable[CashFlow], effective: Decimal, per_year: Fraction) -> Decimal:
+    """Return the nominal rate of flows that begin at no years, of which the effective is known."""
+    periods = [(flow.years * per_year, flow.amount.cents) for flow in flows]
+    try:
+        with decimal.localcontext(_CONTEXT):
+            compound = (1 + effective) ** (1 / _decimal(per_year)) - 1
+            return _simple_within_a_period(periods, compound) * _decimal(per_year)
+    except decimal.DecimalException:
+        raise NoAnnualizedCostError(_OUT_OF_RANGE) from None
 
 
 def _on_a_grid(flows: Iterable[CashFlow]) -> tuple[int, list[tuple[int, int]]]:
@@ -325,6 +330,7 @@ def _simple_within_a_period(periods: list[tuple[Fraction, int]], compound: Decim
     """Return the rate of one period when the broken rest of a period bears simple interest.
 
     Newton's method from `compound`, the rate at which the rest compounds too and which lies near.
+    No step makes a period's growth less than a tenth of what it was, so that none leads beyond -1.
     """
     if all(at.denominator == 1 for at, _ in periods):
         return compound
@@ -336,10 +342,10 @@ def _simple_within_a_period(periods: list[tuple[Fraction, int]], compound: Decim
             part = cents / ((1 + rest * rate) * (1 + rate) ** whole)
             value += part
             slope -= part * (rest / (1 + rest * rate) + whole / (1 + rate))
-        change = value / slope
-        rate -= change
-        if abs(change) <= _TOLERANCE * (1 + abs(rate)):
-            return rate
+        following = max(rate - value / slope, (1 + rate) / _LARGEST_FALL - 1)
+        if abs(following - rate) <= _TOLERANCE * (1 + abs(rate)):
+            return following
+        rate = following
     raise NoAnnualizedCostError("No rate was found that balances the flows")
 
 

@@ -159,9 +159,9 @@ def planned_debit(
     """Return the next debit that is to be made, None when there is none to plan.
 
     The installment whose last day in time comes first, of those that ask for money and are not
-    suspended, were payable in time when the mandate was granted and have an attempt left: its first attempt on that day, the
-    second `retry_days` after a failure for lack of money. An outcome that is not known plans
-    nothing.
+    suspended, were payable in time when the mandate was granted and have an attempt left: its first
+    attempt on that day, the second `retry_days` after a failure for lack of money. An outcome that
+    is not known plans nothing.
     """
     for row in sorted(state.installments, key=lambda row: (row.payable_through, row.number)):
         if not row.outstanding.total or row.payable_through < mandate.granted_on:
@@ -244,7 +244,7 @@ def decide(
     """Return the debit to make on `state.as_of`, or why there is none.
 
     The amount is what is due, at most what was announced at least `notice_days` before. Nothing is
-    collected beside a payment on its way, while an installment that is payable is in dispute (money
+    collected beside a payment on its way, while an installment that was late is in dispute (money
     that nobody asked to pay would go there), or while an accepted plan has yet to start.
     """
     ended = standing(state, mandate, rules=rules)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from loans.engine.annualized_cost import (
@@ -24,7 +25,7 @@ from loans.engine.annualized_cost import (
     annualized_cost,
     cost_of,
 )
-from loans.engine.codec import InvalidInputError, Reader, shown
+from loans.engine.codec import InvalidInputError, Reader, UnreadableNumber, shown, shown_key
 from loans.engine.events import InvalidEventError, event_from_json
 from loans.engine.explanation import (
     UnknownNumberError,
@@ -56,6 +57,8 @@ _SIGNED_COST: Final = "annualized_cost"
 _MOST_PERIODS: Final = 1_000_000
 _PLAIN_FRACTION: Final = re.compile(r"-?\d+(\.\d+|/\d+)?", re.ASCII)
 _LONGEST_NAME: Final = 60
+_LONGEST_HALF: Final = 500
+_INSIDE_A_CASE: Final = 2
 _MOST_DIGITS: Final = 30
 _LONGEST_FRACTION: Final = 40
 
@@ -144,19 +147,21 @@ def answer_annualized_cost(case: object) -> Answer:
     try:
         rate = annualized_cost(flows, method=method, periods_per_year=per_year)
     except (NoAnnualizedCostError, AmbiguousAnnualizedCostError) as error:
-        return {"id": identity, "error": f"case {identity}: flows: {error}."}
+        return {"id": identity, "error": f"case {identity[:_LONGEST_NAME]}: flows: {error}."}
     return {"id": identity, "annualized_cost_pct": _percent(rate)}
 
 
 def _parse(text: str) -> object:
     if not text.strip():
         raise InvalidCaseError('input: is empty. Write {"cases": [...]}.')
+    doubles: list[str] = []
     try:
-        return json.loads(
+        data: object = json.loads(
             text,
-            parse_float=Decimal,
+            parse_float=_decimal,
+            parse_int=_integer,
             parse_constant=Decimal,
-            object_pairs_hook=_object_without_doubles,
+            object_pairs_hook=partial(_object, doubles),
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
@@ -165,10 +170,81 @@ def _parse(text: str) -> object:
         ) from None
     except RecursionError:
         raise InvalidCaseError("input: is nested too deeply. Write a flat case.") from None
-    except InvalidCaseError:
-        raise
-    except ValueError:
-        raise InvalidCaseError("input: holds a number of too many digits. Shorten it.") from None
+    if doubles:
+        _refuse_double_keys(data)
+    return data
+
+
+def _decimal(digits: str) -> Decimal | UnreadableNumber:
+    try:
+        return Decimal(digits)
+    except ArithmeticError:  # An exponent beyond those of the decimal module.
+        return UnreadableNumber(digits)
+
+
+def _integer(digits: str) -> int | UnreadableNumber:
+    try:
+        return int(digits)
+    except ValueError:  # More digits than Python turns into a number.
+        return UnreadableNumber(digits)
+
+
+class _Doubled(dict[str, object]):
+    """An object of JSON in which the key `double` stands twice."""
+
+    double = ""
+
+
+def _object(doubles: list[str], pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; note in `doubles` the first of its keys that stands twice."""
+    data = dict(pairs)
+    if len(data) == len(pairs):
+        return data
+    seen: set[str] = set()
+    doubled = _Doubled(data)
+    for key, _ in pairs:
+        if key in seen:
+            doubled.double = key
+            doubles.append(key)
+            break
+        seen.add(key)
+    return doubled
+
+
+def _refuse_double_keys(data: object) -> None:
+    """Refuse the first object in which a key stands twice; name its case and its place."""
+    waiting: list[tuple[tuple[str | int, ...], object]] = [((), data)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, _Doubled):
+            where = _place_of(data, (*place, value.double))
+            raise InvalidCaseError(f"{where}: stands twice in one object. Remove one.")
+        inside: list[tuple[str | int, object]] = []
+        if isinstance(value, dict):
+            inside = list(value.items())
+        elif isinstance(value, list):
+            inside = list(enumerate(value))
+        waiting += [((*place, part), each) for part, each in reversed(inside)]
+
+
+def _place_of(data: object, place: Sequence[str | int]) -> str:
+    """Return the case and the key, as `case a: terms.fees`, that a place in the text lies in."""
+    case, number = data, 1
+    if isinstance(data, dict) and "cases" in data:
+        cases = data["cases"]
+        if place[0] != "cases" or len(place) <= _INSIDE_A_CASE or not isinstance(cases, list):
+            return f"input: {_joined(place)}"
+        number = int(place[1]) + 1
+        case, place = cases[number - 1], place[_INSIDE_A_CASE:]
+    elif isinstance(data, list):
+        return f"input: {_joined(place)}"
+    doubled_id = isinstance(case, _Doubled) and case.double == "id"
+    return f"case {number if doubled_id else _name_of(case, number)}: {_joined(place)}"
+
+
+def _joined(place: Sequence[str | int]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" for part in place)
+    return _not_long("".join(parts).removeprefix("."))
 
 
 def _read_cases(data: dict[str, object]) -> list[object]:
@@ -194,24 +270,27 @@ def _read_cases(data: dict[str, object]) -> list[object]:
     return cases
 
 
-def _object_without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidCaseError(f"input: {double}: stands twice in one object. Remove one.")
-    return data
-
-
 def _answer(case: object, number: int, answer_case: Callable[[object], Answer]) -> Answer:
-    stated = case.get("id") if isinstance(case, dict) else None
-    usable = isinstance(stated, str) and stated.strip() and stated.isprintable()
-    name = str(stated)[:_LONGEST_NAME] if usable else number
     try:
         return answer_case(case)
     except InvalidInputError as error:
-        message = " ".join(str(error).lstrip(": ").split())
-        raise InvalidCaseError(f"case {name}: {message}") from None
+        message = _not_long(" ".join(str(error).lstrip(": ").split()))
+        raise InvalidCaseError(f"case {_name_of(case, number)}: {message}") from None
+
+
+def _name_of(case: object, number: int) -> str:
+    """Return the id of a case as messages show it, else its number."""
+    stated = case.get("id") if isinstance(case, dict) else None
+    if isinstance(stated, str) and stated.strip() and stated.isprintable():
+        return stated[:_LONGEST_NAME]
+    return str(number)
+
+
+def _not_long(message: str) -> str:
+    """Return a message that somebody's names made long without its middle."""
+    if len(message) <= 2 * _LONGEST_HALF:
+        return message
+    return f"{message[:_LONGEST_HALF]} ... {message[-_LONGEST_HALF:]}"
 
 
 def _cost_of(terms: LoanTerms) -> CostSummary | None:
@@ -240,13 +319,16 @@ def _skip_remarks(reader: Reader) -> None:
 
 def _read_terms(reader: Reader) -> LoanTerms:
     """Return the terms; refuse what the format does not allow, or what would have no effect."""
-    terms = LoanTerms.from_json(reader.raw("terms"))
-    if terms.rounding not in _ROUNDINGS:
+    data = reader.raw("terms")
+    rounding = data.get("rounding") if isinstance(data, dict) else None
+    if rounding is not None and rounding not in _ROUNDINGS:
+        known = isinstance(rounding, str) and rounding in set(Rounding)
         reader.fail(
             "terms.rounding",
-            f"{terms.rounding.value!r} is not for interest and fees",
+            f"{shown(rounding)} is " + ("not for interest and fees" if known else "unknown"),
             "Write one of " + ", ".join(_ROUNDINGS),
         )
+    terms = LoanTerms.from_json(data)
     if terms.grace_principal_periods and terms.method is Method.BULLET:
         reader.fail(
             "terms.grace_principal_periods",
@@ -299,7 +381,7 @@ def _refuse_double_ids(events: Sequence[Event], nameless: Sequence[bool]) -> Non
             continue
         problem = f"{shown(event.event_id)} is the id of events[{first}] too"
         if none and isinstance(event, Reversed):
-            problem = f"{event.of!r} is reversed twice by reversals without an id of their own"
+            problem = f"{shown(event.of)} is reversed twice by reversals without an id of their own"
         raise InvalidEventError(
             key=f"events[{place}].id", problem=problem, mend="Give each event an id of its own"
         )
@@ -310,7 +392,7 @@ def _read_keys(reader: Reader, key: str) -> tuple[str, ...]:
     keys: list[str] = []
     for index, item in enumerate(reader.listing(key)):
         if not isinstance(item, str):
-            reader.fail(f"{key}[{index}]", f"{item!r} is not a text", 'Write "payoff_amount"')
+            reader.fail(f"{key}[{index}]", f"{shown(item)} is not a text", 'Write "payoff_amount"')
         keys.append(item)
     return tuple(dict.fromkeys(keys))
 
@@ -324,8 +406,9 @@ def _lines_of(
         try:
             found = explain_signed_cost(terms) if key == _SIGNED_COST else explain(state, key)
         except UnknownNumberError as error:
-            nearest = ", ".join(error.nearest)
-            reader.fail("explain", f"{key!r} is no number of this loan", f"Write one of {nearest}")
+            nearest = ", ".join(shown_key(each) for each in error.nearest)
+            problem = f"{shown(key)} is no number of this loan"
+            reader.fail("explain", problem, f"Write one of {nearest}")
         lines[key] = found
     return lines
 

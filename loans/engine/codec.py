@@ -18,12 +18,44 @@ _LAST_YEAR: Final = 2200
 _PLAIN_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _PLAIN_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LONGEST_SHOWN: Final = 60
+_TOO_MUCH: Final = Decimal(10**18)
 
 
 def shown(value: object) -> str:
     """Return the value as a message shows it: on one line and not long."""
     text = str(value) if isinstance(value, Decimal) else repr(value)
+    return _not_long(text)
+
+
+def shown_key(key: str) -> str:
+    """Return a key that somebody made up as a message shows it: printable and not long."""
+    return _not_long(key if key.isprintable() else repr(key)[1:-1])
+
+
+def _not_long(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+class UnreadableNumber:
+    """A number of JSON that is beyond all reckoning; no reader takes it for a value."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the digits as they stand."""
+        self._text = text
+
+    def __repr__(self) -> str:
+        """Return the digits, as messages show them."""
+        return self._text
+
+
+def _amount_trouble(number: Decimal) -> tuple[str, str]:
+    """Return why a number is no amount of money, and what to write instead."""
+    if abs(number) >= _TOO_MUCH:
+        return "is too large for an amount", f"Write less than {_TOO_MUCH:f}.00"
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent > 0:
+        return "is not written out", 'Write all digits as a text such as "100000.00"'
+    return "has more than two decimals", 'Write it as a text such as "888.49"'
 
 
 class InvalidInputError(ValueError):
@@ -95,16 +127,13 @@ class Reader:
         return number
 
     def money(self, key: str) -> Money:
-        """Return an amount of at most two decimals."""
-        self.decimal(key, example="888.49")
+        """Return an amount of at most two decimals, written out."""
+        number = self.decimal(key, example="888.49")
         try:
             return Money.parse(str(self._data[key]))
         except InvalidAmountError:
-            self.fail(
-                key,
-                f"{shown(self._data[key])} has more than two decimals",
-                'Write it as a text such as "888.49"',
-            )
+            problem, mend = _amount_trouble(number)
+            self.fail(key, f"{shown(self._data[key])} {problem}", mend)
 
     def rate(self, key: str) -> Decimal:
         """Return a non-negative yearly fraction."""
@@ -162,4 +191,4 @@ class Reader:
         for key in self._data:
             if key not in self._seen:
                 known = ", ".join(sorted(self._seen))
-                self.fail(str(key), "is an unknown key", f"Remove it, or use one of {known}")
+                self.fail(shown_key(key), "is an unknown key", f"Remove it, or use one of {known}")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import ClassVar, Final
 
-from loans.engine.codec import InvalidInputError, Reader
+from loans.engine.codec import InvalidInputError, Reader, shown
 from loans.engine.terms import (
     MOST_INSTALLMENTS,
     PRINCIPAL_FIRST,
@@ -230,7 +230,7 @@ def event_from_json(data: object, *, sequence: int = 0, where: str = "event") ->
     name = reader.text("type")
     kind = EVENT_KINDS.get(name)
     if kind is None:
-        reader.fail("type", f"{name!r} is unknown", "Write one of " + ", ".join(EVENT_KINDS))
+        reader.fail("type", f"{shown(name)} is unknown", "Write one of " + ", ".join(EVENT_KINDS))
     values: dict[str, object] = {
         "event_id": _identity(reader, name),
         "effective_date": reader.date("date"),

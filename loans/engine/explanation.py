@@ -22,6 +22,7 @@ from loans.engine.terms import LoanTerms
 from zhixin.shared.money import Money
 
 _NEAREST: Final = 3
+_LONGEST_WORD: Final = 100
 _REPAYMENT: Final = "repayment."
 _INSTALLMENT: Final = "installment."
 
@@ -143,7 +144,8 @@ def _installment(state: LoanState, key: str) -> tuple[InstallmentState, _Part]:
             if str(row.number) == number:
                 return row, _PARTS[name]
     keys = explained_keys(state)
-    raise UnknownNumberError(key, difflib.get_close_matches(key, keys, _NEAREST, cutoff=0))
+    word = key[:_LONGEST_WORD]
+    raise UnknownNumberError(key, difflib.get_close_matches(word, keys, _NEAREST, cutoff=0))
 
 
 def _next_due(state: LoanState) -> Money:

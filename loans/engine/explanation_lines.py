@@ -381,9 +381,12 @@ def credit(state: LoanState) -> Lines:
 
 
 def scheduled(state: LoanState, name: str) -> Lines:
-    """Return what each installment asks, less what a plan change moved on."""
+    """Return what each installment asks, less what a plan change moved on.
+
+    While nothing is paid out the installments are a forecast, and nothing is scheduled.
+    """
     lines: Lines = []
-    for row in state.installments:
+    for row in state.installments if state.plan_events else ():
         for each in buckets_of(name):
             lines += part(bucket(row.due, each), "INSTALLMENT", f"billed_{each}", number=row.number)
         lines += _moved(state, row, -bucket(row.moved, name))
@@ -447,17 +450,18 @@ def refunded(state: LoanState) -> Lines:
 
 
 def total_cost(state: LoanState) -> Lines:
-    """Return the flows of the loan as it stands: paid out, and each installment back."""
-    lines = lent(state, -1) if state.plan_events else _to_be_lent(state)
+    """Return the flows of the loan as it stands: paid out, and each installment back.
+
+    There are none while nothing is paid out; what the contract costs is `explain_signed_cost`.
+    """
+    if not state.plan_events:
+        return []
+    lines = lent(state, -1)
     for row in state.installments:
         asks = row.due.total - row.moved.total
         for line in part(asks, "FLOW", "installment_total", number=row.number):
             lines.append(line)
     return lines
-
-
-def _to_be_lent(state: LoanState) -> Lines:
-    return part(-state.totals.scheduled.principal, "PAYOUT", "paid_out")
 
 
 # -- one installment -------------------------------------------------------------------------------

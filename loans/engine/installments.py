@@ -7,19 +7,20 @@ are settled.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import lcm
-from operator import add
+from operator import add, sub
 from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR, exact_ratio, span_units
 from loans.engine.schedule import Amortization, round_installment
 from loans.engine.state import NOTHING, Buckets, Span
 from loans.engine.terms import AllocationOrder, Bucket, LoanTerms
-from zhixin.shared.money import round_ratio
+from zhixin.shared.money import RATIO_RULES
 
 PRINCIPAL, INTEREST, FEES, PENALTY = range(4)
 BUCKET_INDEX: Final = {
@@ -31,12 +32,19 @@ BUCKET_INDEX: Final = {
 NO_RATE: Final = Decimal(0)
 
 
+@cache
+def indices_of(order: AllocationOrder) -> tuple[int, ...]:
+    """Return the places of the buckets in lists of amounts, in the order given."""
+    return tuple(BUCKET_INDEX[bucket] for bucket in order)
+
+
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """The rules in force from a date: the agreement's (number 0), then each plan change's.
 
     Of a flat charge, `flat_base` is what it counts on, `flat_rows` what undisturbed rows charge,
-    and `flat_most` what they charge as agreed, which is the most; else 0 and none.
+    and `flat_most` what they charge as agreed, which is the most; else 0 and none. `order` is the
+    allocation as bucket indices, `settle` rounds a ratio by the terms' rule.
     """
 
     number: int
@@ -50,6 +58,8 @@ class Plan:
     flat_base: int
     flat_rows: list[int]
     event_id: str
+    order: tuple[int, ...] = field(init=False)
+    settle: Callable[[int, int], int] = field(init=False)
     flat_most: list[int] = field(init=False)
     grace: dt.timedelta = field(init=False)
     units_a_year: int = field(init=False)
@@ -59,6 +69,8 @@ class Plan:
     def __post_init__(self) -> None:
         """Work out what a cent of overdue principal costs in a unit, in cents, as a ratio."""
         numerator, denominator = exact_ratio(self.penalty_rate)
+        self.order = indices_of(self.allocation)
+        self.settle = RATIO_RULES[self.terms.rounding]
         self.flat_most = self.flat_rows
         self.grace = dt.timedelta(days=self.grace_days)
         self.units_a_year = UNITS_A_YEAR[self.terms.day_count]
@@ -87,7 +99,6 @@ class Row:
         "kept_penalty",
         "moved",
         "number",
-        "paid",
         "paid_on",
         "payable_through",
         "penalty_spans",
@@ -145,8 +156,7 @@ class Row:
         self.principal = 0
         self.interest = 0
         self.fees = 0
-        # By bucket; `covered` is their sum, what the row asks for no more.
-        self.paid = [0, 0, 0, 0]
+        # By bucket; `covered` is what the row asks for no more: these two and what was paid.
         self.waived = self.moved = NOTHING
         self.covered = [0, 0, 0, 0]
         self.billed = False
@@ -166,9 +176,7 @@ class Row:
         if self.settled_units != self.penalty_units:
             numerator, denominator = self.plan.penalty_scale
             self.settled_units = self.penalty_units
-            self.settled_penalty = round_ratio(
-                self.penalty_units * numerator, denominator, rounding=self.plan.terms.rounding
-            )
+            self.settled_penalty = self.plan.settle(self.penalty_units * numerator, denominator)
         return self.kept_penalty + self.settled_penalty
 
     def interest_ratio(self) -> tuple[int, int]:
@@ -184,8 +192,7 @@ class Row:
 
     def accrued(self) -> int:
         """Return the row's own accrued interest, settled to cents."""
-        numerator, denominator = self.interest_ratio()
-        return round_ratio(numerator, denominator, rounding=self.plan.terms.rounding)
+        return self.plan.settle(*self.interest_ratio())
 
     def due(self) -> Buckets:
         """Return what the row asks for, by bucket."""
@@ -193,18 +200,24 @@ class Row:
 
     def owed(self) -> list[int]:
         """Return what is still to pay, by bucket."""
-        covered = self.covered
+        principal, interest, fees, penalty = self.covered
         return [
-            self.principal - covered[0],
-            self.interest - covered[1],
-            self.fees - covered[2],
-            self.penalty() - covered[3],
+            self.principal - principal,
+            self.interest - interest,
+            self.fees - fees,
+            self.penalty() - penalty,
         ]
 
     def pay(self, bucket: int, part: int) -> None:
         """Take money for the bucket."""
-        self.paid[bucket] += part
         self.covered[bucket] += part
+
+    def paid(self) -> Buckets:
+        """Return what was paid, by bucket."""
+        paid = Buckets(*self.covered)
+        if self.waived is NOTHING and self.moved is NOTHING:
+            return paid
+        return Buckets(*map(sub, paid, map(add, self.waived, self.moved)))
 
     def waive(self, bucket: int, part: int) -> None:
         """Forgive a part of the bucket."""

@@ -47,7 +47,7 @@ from loans.engine.state import (
     StateTotals,
 )
 from loans.engine.summary import FoldInvariantError, state_of
-from loans.engine.terms import LoanTerms, PrepaymentEffect
+from loans.engine.terms import InvalidTermsError, LoanTerms, PrepaymentEffect
 
 __all__ = [
     "AllocationPart",
@@ -109,10 +109,20 @@ def replay(terms: LoanTerms, events: Iterable[Event], as_of: dt.date) -> LoanSta
         except InvalidEventError as error:
             error.event_id = event.event_id
             raise
+        except InvalidTermsError as error:
+            raise _of_plan(error, event) from None
     if fold.plans:
         advance(fold, as_of)
     fold.without_effect += idle
     return state_of(fold, known, reversed_ids, as_of)
+
+
+def _of_plan(error: InvalidTermsError, event: Event) -> InvalidEventError:
+    """Return what is wrong with a plan's terms as an error of the event that states them."""
+    key = error.key.replace("terms", "event", 1)
+    found = InvalidEventError(key=key, problem=error.problem, mend=error.mend)
+    found.event_id = event.event_id
+    return found
 
 
 def _by_id(events: Sequence[Event]) -> dict[str, Event]:

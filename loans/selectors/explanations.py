@@ -23,6 +23,7 @@ from loans.engine.events import (
 )
 from loans.engine.explanation import UnknownNumberError
 from loans.engine.explanation_billed import billed_by_day, paid_by_day
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import Line, LoanState
 from zhixin.shared.money import Money
 from zhixin.shared.rates import percent_text
@@ -47,7 +48,7 @@ _LABELS = {
     "money_paid_ahead": gettext_lazy("Money that you paid ahead"),
     "held_for_later": gettext_lazy("Paid ahead, for the next installments"),
     "paid_out": gettext_lazy("Paid out"),
-    "lent_again": gettext_lazy("Paid back to you, so owed again"),
+    "lent_again": gettext_lazy("Returned to you, and owed again"),
     "paid": gettext_lazy("Paid"),
     "received": gettext_lazy("Received"),
     "refunded": gettext_lazy("Returned to you"),
@@ -138,7 +139,7 @@ class WhyLine:
 def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
     """Return the lines behind the number `key`; none when the state does not have the number."""
     try:
-        lines = state.explain(key)
+        lines = _all_due(state, state.explain(key))
     except UnknownNumberError:
         return ()
     words = (
@@ -149,6 +150,18 @@ def why(state: LoanState, key: str) -> tuple[WhyLine, ...]:
         for line, said in zip(lines, words, strict=True)
         for word in said
     )
+
+
+def _all_due(state: LoanState, lines: Iterable[Line]) -> list[Line]:
+    """Return the lines; what a written-off loan owes beside what is billed was returned before."""
+    if state.status != LoanStatus.CHARGED_OFF:
+        return list(lines)
+    return [
+        replace(line, rule="LENT_AGAIN", text_key="lent_again")
+        if line.rule == "UNBILLED_PRINCIPAL"
+        else line
+        for line in lines
+    ]
 
 
 def why_paid(state: LoanState, event_id: str, name: str) -> tuple[WhyLine, ...]:

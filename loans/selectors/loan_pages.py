@@ -48,7 +48,7 @@ from zhixin.shared.charts import (
     draw_progress,
 )
 from zhixin.shared.money import Money, Rounding, total
-from zhixin.shared.templatetags.zhixin import plain_date
+from zhixin.shared.templatetags.zhixin import money, plain_date
 
 STATUS_TONES = {
     LoanStatus.PENDING: "soon",
@@ -82,6 +82,7 @@ class LoanCard:
     status_label: str
     status_tone: str
     ring: ProgressRing
+    ring_sentence: str
     is_open: bool
     late: Money
     next_payment: Money
@@ -157,6 +158,9 @@ class LoanPage:
     billed and may be paid later, beside what is due next. `payout` is what became of the payout,
     while the loan is not paid out. The chart's cost is interest and fees.
     `dispute` is set while an installment is in dispute: what is asked for, and what can wait.
+    `ring_sentence` is set where more principal is owed than was lent. `owed_again` is what of the
+    money that was returned to the borrower is owed again, beside the `borrowed` rest of the chart's
+    principal; `owed_again_words` say why.
     """
 
     loan: Loan
@@ -176,6 +180,10 @@ class LoanPage:
     late_cost: Money
     penalty_tomorrow: Money
     ring: ProgressRing
+    ring_sentence: str
+    owed_again: Money
+    owed_again_words: str
+    borrowed: Money
     chart: StackedBarChart
     rows: tuple[ScheduleRow, ...]
     totals: Buckets
@@ -247,9 +255,8 @@ def _card(loan: Loan, waiting: Sequence[BankTransfer]) -> LoanCard:
         loan=loan,
         status_label=str(NOT_PAID_OUT) if payout_waits else label,
         status_tone=tone,
-        ring=draw_progress(done=loan.principal - loan.principal_outstanding, whole=loan.principal)
-        if loan.status != LoanStatus.PENDING
-        else draw_progress(done=Money.zero(), whole=loan.principal),
+        ring=_ring(loan, loan.principal_outstanding),
+        ring_sentence=_beyond_the_whole(loan, loan.principal_outstanding),
         is_open=loan.status in (*OPEN_STATUSES, LoanStatus.PENDING),
         late=_less(late, held),
         next_payment=_less(loan.next_due_amount or Money.zero(), held),
@@ -303,6 +310,7 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
     shown = shown_installments(state)
     own = [_own_part(installment) for installment in shown]
     parts = list(zip(shown, own, strict=True))
+    chart = draw_installments([_bar(*pair) for pair in parts])
     due_amount, due_date, then = what_is_due(state), _day_due(state), _then(state)
     plan = _plan_in_force(events, as_of)
     in_flight = in_flight_transfers(loan)
@@ -328,8 +336,12 @@ def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
         is_soon=due_date is not None and (due_date - as_of).days <= SOON_DAYS,
         late_cost=state.penalty_accrued - state.totals.waived.penalty,
         penalty_tomorrow=Money.rounded(state.penalty_per_day, rounding=Rounding.HALF_UP),
-        ring=draw_progress(done=_repaid(loan, state), whole=loan.principal),
-        chart=draw_installments([_bar(*pair) for pair in parts]),
+        ring=_ring(loan, state.outstanding.principal),
+        ring_sentence=_beyond_the_whole(loan, state.outstanding.principal),
+        owed_again=_owed_again(state),
+        owed_again_words=_owed_again_words(state),
+        borrowed=_less(chart.principal_total, _owed_again(state)),
+        chart=chart,
         rows=tuple(_row(state, *pair, as_of) for pair in parts),
         totals=_sum(own),
         with_penalty=any(part.penalty for part in own),
@@ -383,11 +395,46 @@ def shown_installments(state: LoanState) -> list[InstallmentState]:
     ]
 
 
-def _repaid(loan: Loan, state: LoanState) -> Money:
-    if state.status == LoanStatus.PENDING:
-        return Money.zero()
-    repaid: Money = loan.principal - state.outstanding.principal
-    return max(repaid, Money.zero())
+def _ring(loan: Loan, outstanding: Money) -> ProgressRing:
+    """Return how much of what was lent is repaid; nothing when more than that is owed."""
+    is_lent = loan.status != LoanStatus.PENDING
+    repaid = _less(loan.principal, outstanding) if is_lent else Money.zero()
+    return draw_progress(done=repaid, whole=loan.principal)
+
+
+def _beyond_the_whole(loan: Loan, outstanding: Money) -> str:
+    """Return the ring's words where more principal is owed than was lent; else empty.
+
+    So it is when money was returned to the borrower and the payment behind it was taken back.
+    """
+    if outstanding <= loan.principal:
+        return ""
+    return _(
+        "Nothing of %(whole)s is repaid; with money that was returned to you, %(left)s of "
+        "principal is left."
+    ) % {"whole": money(loan.principal), "left": money(outstanding)}
+
+
+def _owed_again(state: LoanState) -> Money:
+    """Return what of the money that was returned to the borrower is owed again."""
+    return total(refund.amount for refund in state.refunds if refund.of is None)
+
+
+def _owed_again_words(state: LoanState) -> str:
+    """Return why money that was returned is owed again; empty when none is."""
+    amount = _owed_again(state)
+    if not amount:
+        return ""
+    known = {event.event_id: event for event in state.events}
+    reversals = (event for event in known.values() if isinstance(event, Reversed))
+    if any(isinstance(known.get(event.of), Repaid | Recovered) for event in reversals):
+        text = _(
+            "Of the money that we returned to you, %(amount)s is owed again, because the payment "
+            "that it came from was taken back."
+        )
+    else:
+        text = _("Of the money that we returned to you, %(amount)s is owed again.")
+    return text % {"amount": money(amount)}
 
 
 def _less(amount: Money, on_its_way: Money) -> Money:

@@ -7,7 +7,7 @@ import datetime
 from django.db import connection
 from django.db.models import QuerySet
 
-from loans.engine.lifecycle import TransferState
+from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.engine.state import LoanState
 from loans.models import BankTransfer, Loan
 from loans.models.transfer import TransferPurpose
@@ -84,8 +84,11 @@ def asked_today(loan: Loan) -> Money:
 def what_is_due(state: LoanState) -> Money:
     """Return what is to be paid now; when nothing is, the next installment.
 
-    What is billed but may be paid on a later day is not to be paid now.
+    What is billed but may be paid on a later day is not to be paid now. Of a loan that was written
+    off everything is due, also money that was returned and is owed again.
     """
+    if state.status == LoanStatus.CHARGED_OFF:
+        return state.payoff_amount
     if state.payable_now:
         return state.payable_now
     return state.next_due.amount if state.next_due is not None else Money.zero()

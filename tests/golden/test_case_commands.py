@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def run(command: str, data: object) -> subprocess.CompletedProcess[str]:
 
 def replay_case(**changes: Any) -> dict[str, Any]:
     return {"id": "one", "terms": TERMS | changes}
+
+
+BEYOND = "1e99999999999999999999"
+
+
+def text_of(**numbers: str) -> str:
+    """Return a case as text, with numbers that are written as they stand."""
+    text = json.dumps(replay_case(**{key: f"<{key}>" for key in numbers}))
+    for key, digits in numbers.items():
+        text = text.replace(f'"<{key}>"', digits)
+    return text
 
 
 def with_event(**event: Any) -> dict[str, Any]:
@@ -227,7 +239,7 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         ),
         (" \n", 'input: is empty. Write {"cases": [...]}.'),
         ([replay_case()], 'input: is a list. Write {"cases": [...]}.'),
-        ('{"id": "one", "terms": %s}' % ("9" * 5000), "input: holds a number of too many digits"),
+        ('{"id": "one", "terms": %s}' % ("9" * 5000), "case one: terms: is not an object"),
         ('{"id": "one", "terms": NaN}', "case one: terms: is not an object"),
         (replay_case(principal="1e5"), "case one: terms.principal: '1e5' is not a number"),
         (replay_case(principal="1_000"), "case one: terms.principal: '1_000' is not a number"),
@@ -238,7 +250,61 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         (replay_case() | {"id": "a\nb"}, "case 1: id: 'a\\nb' is not a text"),
         (replay_case() | {"id": "\ud800"}, "case 1: id: '\\ud800' is not a text"),
         (replay_case(principal="x") | {"id": "a" * 1000}, "aaa: terms.principal: 'x' is not"),
-        ('{"id": "a", "id": "b"}', "input: id: stands twice in one object"),
+        ('{"id": "a", "id": "b"}', "case 1: id: stands twice in one object"),
+        (text_of(principal=BEYOND), f"case one: terms.principal: {BEYOND} is not an exact number"),
+        (text_of(installment_count=BEYOND), f"terms.installment_count: {BEYOND} is not a whole"),
+        (text_of(disbursement_date=BEYOND), f"terms.disbursement_date: {BEYOND} is not a date"),
+        (f'{{"id": {BEYOND}, "terms": {{}}}}', f"case 1: id: {BEYOND} is not a text"),
+        ('{"cases": [], "x\\ny": 1}', "input: x\\ny: is an unknown key"),
+        ('{"a\\nb": 1, "a\\nb": 2}', "case 1: a\\nb: stands twice in one object"),
+        ('{"cases": [], "\\u001b[31m": 1}', "input: \\x1b[31m: is an unknown key"),
+        ('{"id": "one", "\\u001b[31m": 1, "terms": {}}', "case one: "),
+        (replay_case() | {"\u001b[31m": 1}, "case one: \\x1b[31m: is an unknown key"),
+        ('{"cases": [], "cases": []}', "input: cases: stands twice in one object"),
+        (
+            '{"cases": [{"id": "a"}, {"id": "b", "terms": {"fees": {"x": 1, "x": 2}}}]}',
+            "case b: terms.fees.x: stands twice in one object. Remove one.",
+        ),
+        (
+            '{"cases": [{"id": "a"}, {"events": [{}, {"amount": "1", "amount": "2"}]}]}',
+            "case 2: events[1].amount: stands twice in one object. Remove one.",
+        ),
+        ('[{"a": 1, "a": 2}]', "input: [0].a: stands twice in one object."),
+        (
+            replay_case(principal="100000000000000000000.00"),
+            "terms.principal: '100000000000000000000.00' is too large for an amount. Write less",
+        ),
+        (
+            text_of(principal="1e5"),
+            "case one: terms.principal: 1E+5 is not written out. Write all digits as a text such",
+        ),
+        (text_of(principal="1e20"), "case one: terms.principal: 1E+20 is too large for an amount"),
+        (
+            replay_case(rounding="NEAREST"),
+            "terms.rounding: 'NEAREST' is unknown. Write one of HALF_EVEN, HALF_UP.",
+        ),
+        (replay_case() | {"explain": ["x" * 200_000]}, "x... is no number of this loan. Write"),
+        (with_event(date="2024-02-01", amount="1", type="T" * 10**5), "T... is unknown. Write"),
+        (
+            with_events(("REVERSAL", {"of": "n" * 200_000})),
+            "events[0].of: 'reversal-of-nnn",
+        ),
+        (
+            with_events(
+                (
+                    "PLAN_CHANGE",
+                    {
+                        "id": "plan",
+                        "annual_rate": "0.1",
+                        "installment_count": 1200,
+                        "first_due_date": "2200-01-01",
+                        "period": {"every": 366, "unit": "MONTH"},
+                        "method": "EQUAL_INSTALLMENT",
+                    },
+                )
+            ),
+            "case one: events[0].installment_count: leads beyond the calendar. Write fewer",
+        ),
         ("[" * 100_000, "input: is nested too deeply"),
     ],
 )
@@ -248,6 +314,22 @@ def test_a_malformed_case_gets_one_line(case: object, message: str) -> None:
         answer_text(text, answer_replay)
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1200
+
+
+def test_numbers_beyond_reckoning_in_what_is_passed_over_are_no_mistake() -> None:
+    remarks = f'{{"x": {BEYOND}, "y": -1e-{"9" * 20}, "z": {"9" * 5000}}}'
+    text = json.dumps(replay_case(), indent=None)[:-1] + f', "expected": {remarks}}}'
+    assert json.loads(answer_text(text, answer_replay))["payoff_amount"] == "10000.00"
+
+
+def test_a_key_that_stands_twice_among_many_is_found_at_once() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in range(100_000))
+    started = time.process_time()
+    with pytest.raises(InvalidCaseError, match="case 1: k99999: stands twice in one object"):
+        answer_text(f'{{{keys}, "k99999": 2}}', answer_replay)
+    assert time.process_time() - started < 10  # Counting each key would take minutes.
 
 
 @pytest.mark.parametrize("command", ["replay", "annualized_cost"])
