@@ -17,15 +17,16 @@ _OPEN = (LoanStatus.ACTIVE, LoanStatus.OVERDUE)
 class DisputeNews:
     """The installments in dispute, and what is not; amounts less what is on its way.
 
-    `amount` is what the installments `numbers` ask for, and `days` is the number of days late at
-    which the latest of them stands still, zero if none was late when its dispute began; money pays
-    such a one first. `due_now` is what is to be paid today beside them, with `late_days` since
-    `late_since` where it is late, and `together` is all that is to be paid today. `next_amount` is
-    what the first installment after today asks that is not in dispute, by `next_date`.
+    `amount` is what the installments `numbers` ask for. `late_amount` is the part of it that was
+    late when its dispute began, by the `days` at which it stands still: money pays that first, and
+    nobody has to pay the rest. `due_now` is what is to be paid today beside them, with `late_days`
+    since `late_since` where it is late, and `together` is all that is to be paid today.
+    `next_amount` is what is due next after today, by `next_date`.
     """
 
     numbers: tuple[int, ...]
     amount: Money
+    late_amount: Money
     days: int
     due_now: Money
     late_days: int
@@ -42,32 +43,30 @@ class DisputeNews:
 
 def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
     """Return what is in dispute, None when nothing is or the loan is not open."""
-    asking = [row for row in state.installments if any(row.outstanding)]
-    fenced = [row for row in asking if row.disputed]
+    fenced = [row for row in state.installments if row.disputed and any(row.outstanding)]
     if not fenced or state.status not in _OPEN:
         return None
-    rest = [row for row in asking if not row.disputed]
-    now = [row for row in rest if row.billed and row.payable_through <= state.as_of]
-    day = min((row.payable_through for row in rest if row not in now), default=None)
-    following = [row for row in rest if row not in now and row.payable_through == day]
-    late, late_now = (
-        [row for row in fenced if row.days_late_now],
-        [r for r in now if r.days_late_now],
-    )
-    in_time = [row for row in fenced if not row.days_late_now]
-    # In the order in which money pays them.
-    parts = _less(on_its_way, [_asked(rows) for rows in (late, now, in_time, following)])
-    days = max((row.days_late_now for row in late_now), default=0)
+    late = [row for row in fenced if not row.suspended]
+    now = [row for row in state.payable_rows if not row.disputed]
+    coming = state.next_due if state.next_due and state.next_due.date > state.as_of else None
+    following = [row for row in state.next_due_rows if row.payable_through > state.as_of]
+    # In the order in which money pays them; only the payoff pays what is suspended.
+    parts = _less(on_its_way, [_asked(rows) for rows in (late, now, following)])
+    suspended = _asked(row for row in fenced if row.suspended)
+    if on_its_way and on_its_way >= state.payoff_amount:
+        suspended = Money.zero()
+    days = max((row.days_late_now for row in now), default=0)
     return DisputeNews(
         numbers=tuple(row.number for row in fenced),
-        amount=parts[0] + parts[2],
+        amount=parts[0] + suspended,
+        late_amount=parts[0],
         days=max((row.days_late_now for row in late), default=0),
         due_now=parts[1],
         late_days=days,
         late_since=state.as_of - datetime.timedelta(days=days) if days else None,
         together=max(state.payable_now - on_its_way, Money.zero()),
-        next_amount=parts[3],
-        next_date=day,
+        next_amount=parts[2],
+        next_date=coming.date if coming else None,
     )
 
 

@@ -287,7 +287,7 @@ def _status_of(label: str, status: LoanStatus, dispute: DisputeNews | None) -> t
 def _owed_without_a_day(loan: Loan) -> Money:
     """Return what an open loan asks for when nothing of it is late or to come.
 
-    That is penalty, which grows no more, or an installment in dispute.
+    That is penalty, which grows no more.
     """
     as_of = loan.projected_as_of
     if loan.status not in OPEN_STATUSES or loan.overdue_amount or loan.next_due_date or not as_of:
@@ -463,7 +463,7 @@ def _can_wait(state: LoanState) -> tuple[InstallmentState, ...]:
     return tuple(
         row
         for row in state.installments
-        if row.billed and row.outstanding.total and row.number not in asked
+        if row.billed and row.outstanding.total and not row.suspended and row.number not in asked
     )
 
 

@@ -1,15 +1,18 @@
-"""Fence off an installment that the borrower contests, and answer the dispute."""
+"""Fence off an installment that the borrower contests, and answer or withdraw the dispute."""
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Unpack
 from uuid import UUID
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from loans.engine.events import Disputed, DisputeResolved, Event
-from loans.models import LoanEvent
+from loans.engine.state import InstallmentState, LoanState
+from loans.models import Loan, LoanEvent
 from loans.models.transfer import CommandKind
 from loans.services.corrections import (
     Correction,
@@ -17,10 +20,12 @@ from loans.services.corrections import (
     Manner,
     UnableToCorrectError,
     correct,
+    preview,
 )
 from loans.services.due_dates import open_installment
 from loans.services.reversals import reversed_ids
 from loans.services.servicing import EventMaker
+from zhixin.shared.actor import Actor
 
 
 class UnableToDisputeError(UnableToCorrectError):
@@ -102,6 +107,59 @@ class DisputeAnswer(Correction):
         return make_event
 
 
+@dataclass(frozen=True, kw_only=True)
+class DisputeWithdrawal(Correction):
+    """The borrower contests installment `number` no more."""
+
+    command_kind = CommandKind.DISPUTE_RESOLUTION
+    error = UnableToDisputeError
+
+    number: int
+
+    def body(self) -> dict[str, str]:
+        """Return which installment."""
+        return {"withdrawn": str(self.number)}
+
+    def event_maker(self, case: LoanCase) -> EventMaker:
+        """Return the answer to its dispute; refuse an installment that is not in dispute."""
+        row = open_installment(case.state, self.number)
+        found = [each for each in open_disputes(case.events) if each.number == self.number]
+        if row is None or not row.disputed or not found:
+            raise DisputeAlreadyResolvedError(_("This installment is not in dispute any more."))
+        of = found[0].event_id
+
+        def make_event(event_id: str, sequence: int) -> Event:
+            return DisputeResolved(
+                event_id=event_id, sequence=sequence, effective_date=case.business_date, of=of
+            )
+
+        return make_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalPreview:
+    """What withdrawing the dispute about an installment leads to: the state before and after.
+
+    `row` is the installment afterwards, None when money held pays all of it at once. It is in time
+    through `row.payable_through`, and late from `late_from` on.
+    """
+
+    number: int
+    before: LoanState
+    after: LoanState
+    row: InstallmentState | None
+
+    @property
+    def late_from(self) -> datetime.date | None:
+        """Return the first day on which the installment is late."""
+        return None if self.row is None else self.row.payable_through + datetime.timedelta(days=1)
+
+    @property
+    def days_late(self) -> int:
+        """Return the days late from which it counts on; 0 for one that was in time."""
+        return 0 if self.row is None else self.row.days_late_now
+
+
 def open_disputes(events: tuple[Event, ...]) -> tuple[Disputed, ...]:
     """Return the disputes that are neither answered nor reversed."""
     undone = reversed_ids(events)
@@ -131,3 +189,51 @@ def resolve_dispute(*, loan_id: int, dispute_id: UUID, **how: Unpack[Manner]) ->
     Raises UnableToDisputeError when there is none, DisputeAlreadyResolvedError the second time.
     """
     return correct(loan_id=loan_id, correction=DisputeAnswer(dispute_id=dispute_id), **how)
+
+
+def preview_withdrawal(
+    *, loan_id: int, number: int, business_date: datetime.date
+) -> WithdrawalPreview:
+    """Return what withdrawing the dispute about installment `number` leads to; record nothing.
+
+    Raises DisputeAlreadyResolvedError when it is not in dispute.
+    """
+    found = preview(
+        loan_id=loan_id,
+        correction=DisputeWithdrawal(number=number),
+        business_date=business_date,
+    )
+    return WithdrawalPreview(
+        number=number,
+        before=found.before,
+        after=found.after,
+        row=open_installment(found.after, number),
+    )
+
+
+def withdraw_dispute(
+    *,
+    loan_id: int,
+    number: int,
+    actor: Actor,
+    key: str,
+    business_date: datetime.date,
+    at: datetime.datetime,
+) -> LoanEvent:
+    """Answer the borrower's own dispute about installment `number`, which the borrower withdraws.
+
+    From then on the installment is asked for again. Once per `key`; raises
+    DisputeAlreadyResolvedError when the installment is not in dispute.
+    """
+    loan = Loan.objects.select_related("borrower").get(pk=loan_id)
+    with translation.override(loan.borrower.language):
+        reason = _("The borrower withdrew the dispute.")
+    return correct(
+        loan_id=loan_id,
+        correction=DisputeWithdrawal(number=number),
+        actor=actor,
+        reason=reason,
+        key=key,
+        business_date=business_date,
+        at=at,
+    )

@@ -102,7 +102,7 @@ def _amount_of(installment: Installment, business_date: datetime.date) -> Money:
     """Return what has to be paid by the installment's last day in time, said once for a day.
 
     Of a loan that is late that is also what is late, which money pays first. An installment before
-    which another one is due asks for itself alone.
+    which another one is due asks for itself alone; nobody is asked for one that is suspended.
     """
     loan, day = installment.loan, installment.payable_through
     if loan.next_due_date == day:
@@ -115,7 +115,7 @@ def _amount_of(installment: Installment, business_date: datetime.date) -> Money:
         return known
     state = loan_state(loan, as_of=business_date)
     row = next((each for each in state.installments if each.number == installment.number), None)
-    return Money.zero() if row is None else row.outstanding.total
+    return Money.zero() if row is None or row.suspended else row.outstanding.total
 
 
 def _queue_late(loan: Loan, at: datetime.datetime) -> None:

@@ -82,7 +82,7 @@ def test_what_is_not_in_dispute_is_asked_for_with_its_day() -> None:
     assert "Next payment, not in dispute" in listed
     paying = text_of(loan, "loans:repay")
     assert "Not in dispute, by 16 Aug 2026 ¥1,066.19" in paying
-    assert "In dispute ¥1,066.19 You may pay it" in paying
+    assert "In dispute ¥1,066.19 You need not pay it before we have answered." in paying
 
 
 def test_what_is_late_beside_the_dispute_is_told_by_itself() -> None:
