@@ -281,6 +281,22 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         ),
         (text_of(principal="1e20"), "case one: terms.principal: 1E+20 is too large for an amount"),
         (
+            replay_case(fees={"upfront_amount": "-1.00"}),
+            "case one: terms.fees.upfront_amount: -1.00 is negative. Write 0.00 or more.",
+        ),
+        (
+            replay_case(fees={"upfront_amount": "1.00", "installment_amount": "-0.01"}),
+            "case one: terms.fees.installment_amount: -0.01 is negative. Write 0.00 or more.",
+        ),
+        (
+            with_events(("DISBURSEMENT", {"id": "p", "amount": "10000.00", "date": "2022-12-30"})),
+            "events[0].date: the payout on 2022-12-30 is more than a year from 2024-01-01, the",
+        ),
+        (
+            replay_case(allocation=["x" * 10_000]),
+            "... does not hold each bucket once. Write an order such as",
+        ),
+        (
             replay_case(rounding="NEAREST"),
             "terms.rounding: 'NEAREST' is unknown. Write one of HALF_EVEN, HALF_UP.",
         ),
