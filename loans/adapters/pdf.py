@@ -70,6 +70,7 @@ _LINE = HexColor("#cfd6d2")
 _FAINT = HexColor("#f1f5f3")
 _RED = HexColor("#9a3324")
 _CHINESE = re.compile(r"[\u2e80-\u9fff\uff00-\uffef\U00020000-\U0003ffff]")
+_DATE = re.compile(r"\d+年\d+月\d+日")
 _BEYOND_BMP = re.compile(r"<([0-9A-F]{2})> <([0-9A-F]{5,6})>")
 _INVISIBLE = frozenset({"Cf", "Cc", "Mn"})
 
@@ -147,12 +148,19 @@ def _paragraph(
         spaceAfter=after,
         leftIndent=_INDENT if bullet else 0,
         bulletFontName=REGULAR,
-        # Chinese breaks between any two characters; figures and English words stay whole.
-        wordWrap="CJK" if len(_CHINESE.findall(text)) * 3 > len(text) else None,
+        wordWrap="CJK" if _breaks_anywhere(text) else None,
     )
     if right:
         style.alignment = TA_RIGHT
     return Paragraph(escape(text), style, bulletText=bullet)
+
+
+def _breaks_anywhere(text: str) -> bool:
+    """Return whether lines may end between any two characters, as in Chinese.
+
+    Figures and English words stay whole, and so does a date that stands alone.
+    """
+    return len(_CHINESE.findall(text)) * 3 > len(text) and not _DATE.fullmatch(text)
 
 
 def render_pdf(document: Document) -> bytes:

@@ -20,12 +20,18 @@ def age_bucket(days_past_due: int) -> str:
     return f"M{months}" if months < _LAST_BUCKET else "M6+"
 
 
-def classify(days_past_due: int, *, under_observation: bool) -> Classification:
+def classify(
+    days_past_due: int, *, under_observation: bool, charged_off: bool = False
+) -> Classification:
     """Return the asset class (conduct CL-01); a restructured loan is special mention at least.
+
+    What is charged off and still owed is a loss, however late it is. See docs/formulas/aging.md.
 
     >>> [classify(days, under_observation=False).value for days in (0, 90, 91, 271, 361)]
     ['NORMAL', 'SPECIAL_MENTION', 'SUBSTANDARD', 'DOUBTFUL', 'LOSS']
     """
+    if charged_off:
+        return Classification.LOSS
     for least, classification in _CLASSES:
         if days_past_due >= least:
             return classification

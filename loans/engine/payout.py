@@ -7,6 +7,7 @@ was received meanwhile is held for the borrower (docs/formulas/cases.md).
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 from loans.engine.day_count import UNITS_A_YEAR, exact_ratio
 from loans.engine.events import (
@@ -21,6 +22,9 @@ from loans.engine.installments import NO_RATE, Plan
 from loans.engine.payments import note_refund, place
 from loans.engine.schedule import amortization_of, flat_interest, timetable_of
 from loans.engine.terms import Method, PrepaymentEffect
+
+_MOST_DAYS_OFF: Final = 366
+"""How far from the signed date a payout may be: a year."""
 
 
 def hold_before_payout(fold: Fold, event: Event) -> None:
@@ -74,6 +78,13 @@ def disburse(fold: Fold, day: dt.date) -> None:
             key="event.date",
             problem=f"the payout on {day} is not before the first due date {dates[0]}",
             mend="Agree on a later first due date before paying out",
+        )
+    signed = terms.disbursement_date
+    if abs((day - signed).days) > _MOST_DAYS_OFF:
+        raise InvalidEventError(
+            key="event.date",
+            problem=f"the payout on {day} is more than a year from {signed}, the date agreed on",
+            mend="Write the day on which it was paid out, or agree anew",
         )
     fold.unbilled = fold.disbursed = terms.principal.cents
     fold.cursor = day

@@ -28,6 +28,7 @@ from loans.engine.state import (
     RepaymentAllocation,
     Span,
 )
+from loans.engine.taken_back import reversal_lines
 from loans.engine.terms import LoanTerms
 from zhixin.shared.money import Money
 
@@ -101,10 +102,12 @@ class StatementLine:
 
     Attributes:
         number: of the installment that was billed.
-        asked: what the installment asks for, as billed.
+        asked: what the installment asks for, as billed; money paid ahead is not taken off.
         event: of a line of kind EVENT, INTEREST_TO_DATE or UPFRONT_FEE.
         allocation: where a repayment went, as it stood when it was received.
-        because: lines that re-add to the interest of a billed installment, or to a late charge.
+        because: lines that re-add to the interest and fees of a billed installment, to a late
+            charge, to interest for the days used, to an up-front fee, or to all that a reversal
+            changed.
     """
 
     date: dt.date
@@ -276,7 +279,11 @@ def _lines_of_time(
             balance=balance,
             number=row.number,
             asked=_asked(now, row),
-            because=later.explain(f"installment.{row.number}.interest"),
+            because=tuple(
+                line
+                for name in ("interest", "fees")
+                for line in later.explain(f"installment.{row.number}.{name}")
+            ),
         )
     used = change - charged
     if used != NO_CHANGE:
@@ -302,10 +309,9 @@ def _billed_between(
 
 def _asked(now: LoanState, row: InstallmentState) -> Buckets:
     """Return what an installment asks for when it is billed: not what was repaid before."""
-    before = next((each for each in now.installments if each.number == row.number), None)
-    early = before.paid.principal if before is not None else _ZERO
+    early = sum(part.amount.cents for part in now.early if part.number == row.number)
     return row.due._replace(
-        principal_cents=row.due.principal_cents - early.cents,
+        principal_cents=row.due.principal_cents - early,
         penalty_cents=row.kept_penalty.cents,
     )
 
@@ -331,7 +337,7 @@ def _lines_of_event(
             change=part,
             balance=balance,
             event=event,
-            because=_interest_to_date_lines(now, charged.interest),
+            because=_interest_to_date_lines(now, later, charged.interest),
         )
     fee = charged.fees if isinstance(event, Disbursed) else _ZERO
     part = replace(NO_CHANGE, fees=fee)
@@ -343,16 +349,37 @@ def _lines_of_event(
         balance=balance,
         event=event,
         allocation=next((r for r in later.repayments if r.event_id == event.event_id), None),
+        because=reversal_lines(now, later, change=change.total)
+        if isinstance(event, Reversed)
+        else (),
     )
     if fee:
         yield StatementLine(
-            date=day, kind=LineKind.UPFRONT_FEE, change=part, balance=balance + part, event=event
+            date=day,
+            kind=LineKind.UPFRONT_FEE,
+            change=part,
+            balance=balance + part,
+            event=event,
+            because=later.explain("unbilled.fees"),
         )
 
 
-def _interest_to_date_lines(now: LoanState, whole: Money) -> tuple[Line, ...]:
-    lines = now.explain("accrued_interest")
-    return lines if whole == now.accrued_interest else ()
+def _interest_to_date_lines(now: LoanState, later: LoanState, whole: Money) -> tuple[Line, ...]:
+    """Return the days behind the interest that an event made due; they re-add to it exactly."""
+    if whole == now.accrued_interest:
+        return now.explain("accrued_interest")
+    known = {row.number for row in now.installments if row.billed}
+    lines = [
+        line
+        for row in later.installments
+        if row.billed and row.number not in known
+        for line in later.explain(f"installment.{row.number}.interest")
+        if line.rule != "CARRIED_INTEREST"
+    ]
+    gap = whole.amount - sum((line.amount for line in lines), Decimal(0))
+    if gap:
+        lines.append(Line(amount=gap, rule="REST_OF_INTEREST", text_key="rest_of_interest"))
+    return tuple(lines)
 
 
 def _late_charge_lines(now: LoanState, later: LoanState, terms: LoanTerms) -> tuple[Line, ...]:

@@ -67,6 +67,7 @@ def state_of(
         and (as_of - fold.last_plan_on).days < _OBSERVATION_DAYS
     )
     closed = bool(fold.plans) and not owed.total
+    written_off = fold.charged_off_on is not None and not closed
     accrued_unrounded = _major(*accrued.interest_ratio()) if accrued else Decimal(0)
     accrued_cents = accrued.accrued() if accrued else 0
     tomorrow = _tomorrow(fold, as_of)
@@ -92,7 +93,7 @@ def state_of(
         overdue_since=min((_counted_from(row, as_of) for row in late_rows), default=None),
         most_days_past_due=most_late,
         bucket=age_bucket(late),
-        classification=classify(late, under_observation=observed),
+        classification=classify(late, under_observation=observed, charged_off=written_off),
         accrued_interest_unrounded=accrued_unrounded,
         accrued_interest=Money(accrued_cents),
         annual_rate=plan.terms.annual_rate if plan else fold.terms.annual_rate,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from loans.engine.codec import InvalidInputError, Reader
+from loans.engine.codec import InvalidInputError, Reader, shown
 from zhixin.shared.business_days import BusinessCalendar, DueDateShift, following_days
 from zhixin.shared.calendar import PeriodUnit, add_periods, falls_on
 from zhixin.shared.money import Money, Rounding
@@ -22,6 +22,7 @@ _MOST_EVERY: Final = 366
 _LARGEST_RATE: Final = Decimal(10)
 _MOST_DAYS: Final = 36_500
 _LONGEST_MONTH: Final = 31
+_FEE_AMOUNTS: Final = ("upfront_amount", "installment_amount")
 _NO_SHIFT: Final = DueDateShift.NONE  # A member looked up on its class costs more than its use.
 
 
@@ -143,7 +144,9 @@ class PenaltyRule:
     Attributes:
         uplift: what the contract rate is raised by, as a fraction (0.5 = one and a half times).
         grace_days: days past due that cost nothing.
-        annual_cap: the most that a year of penalty may cost (conduct PR-16); None for no cap.
+        annual_cap: the highest yearly rate of penalty (conduct PR-16), charged by the loan's day
+            count as interest is: a year of 360 days reaches it on its 360th day, and 366 days cost
+            366/360 of it. None for no cap.
     """
 
     uplift: Decimal
@@ -363,7 +366,7 @@ def read_allocation(reader: Reader, key: str = "allocation") -> AllocationOrder:
     if sorted(map(str, names)) != sorted(Bucket):
         reader.fail(
             key,
-            f"{names!r} does not hold each bucket once",
+            f"{shown(names)} does not hold each bucket once",
             'Write an order such as ["FEES", "INTEREST", "PENALTY", "PRINCIPAL"]',
         )
     return tuple(Bucket(str(name)) for name in names)
@@ -437,8 +440,10 @@ def _check_amounts(terms: LoanTerms) -> None:
             f"{terms.installment_multiple} is not positive",
             "Write an amount such as 1.00, or null for cents",
         )
-    if min(terms.fees.upfront_amount.cents, terms.fees.installment_amount.cents) < 0:
-        _refuse("fees", "a fee is negative", "Write 0.00 or more")
+    for key in _FEE_AMOUNTS:
+        amount: Money = getattr(terms.fees, key)
+        if amount.cents < 0:
+            _refuse(f"fees.{key}", f"{amount} is negative", "Write 0.00 or more")
 
 
 def _check_counts(terms: LoanTerms) -> None:

@@ -69,6 +69,31 @@ _LABELS = {
     "to_fees": gettext_lazy("Fees of installment %(number)s"),
     "to_penalty": gettext_lazy("Late charge on installment %(number)s"),
     "still_to_pay": gettext_lazy("Still to pay"),
+    "principal_no_longer_paid": gettext_lazy("Principal of installment %(number)s, no longer paid"),
+    "interest_no_longer_paid": gettext_lazy("Interest of installment %(number)s, no longer paid"),
+    "fees_no_longer_paid": gettext_lazy("Fees of installment %(number)s, no longer paid"),
+    "penalty_no_longer_paid": gettext_lazy("Late charge on installment %(number)s, no longer paid"),
+    "principal_paid_instead": gettext_lazy(
+        "Principal of installment %(number)s, which another payment pays now"
+    ),
+    "interest_paid_instead": gettext_lazy(
+        "Interest of installment %(number)s, which another payment pays now"
+    ),
+    "fees_paid_instead": gettext_lazy(
+        "Fees of installment %(number)s, which another payment pays now"
+    ),
+    "penalty_paid_instead": gettext_lazy(
+        "Late charge on installment %(number)s, which another payment pays now"
+    ),
+    "interest_as_before": gettext_lazy("Interest of installment %(number)s, as it was before"),
+    "fees_as_before": gettext_lazy("Fees of installment %(number)s, as they were before"),
+    "penalty_as_before": gettext_lazy("Late charge on installment %(number)s, as it was before"),
+    "no_longer_waived": gettext_lazy("No longer waived, installment %(number)s"),
+    "back_from_plan": gettext_lazy("Back from the new plan, installment %(number)s"),
+    "payout_undone": gettext_lazy("The payout, which came back"),
+    "no_longer_held": gettext_lazy("Held for you before, and no longer"),
+    "held_for_you": gettext_lazy("Held for you"),
+    "other_changes": gettext_lazy("What else follows from it"),
     "rounding": gettext_lazy("Rounding to the cent"),
 }
 _BY_DAY = ("interest", "penalty")

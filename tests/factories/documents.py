@@ -33,7 +33,7 @@ def repay(loan: Loan, amount: Money, *, on: datetime.date) -> LoanEvent:
     )
 
 
-def take_back(loan: Loan, payment: LoanEvent, *, on: datetime.date) -> LoanEvent:
+def take_back(loan: Loan, payment: LoanEvent, *, on: datetime.date, reason: str = "") -> LoanEvent:
     """Record that the payment was never made, from `on`, then the business date."""
     return _record(
         loan,
@@ -41,6 +41,7 @@ def take_back(loan: Loan, payment: LoanEvent, *, on: datetime.date) -> LoanEvent
         lambda event_id, sequence: Reversed(
             event_id=event_id, effective_date=on, sequence=sequence, of=str(payment.event_id)
         ),
+        reason=reason,
     )
 
 
@@ -49,12 +50,17 @@ def pay_off(loan: Loan, *, on: datetime.date) -> LoanEvent:
     return repay(loan, loan_state(loan, as_of=on).payoff_amount, on=on)
 
 
-def _record(loan: Loan, on: datetime.date, make_event: Make) -> LoanEvent:
+def _record(loan: Loan, on: datetime.date, make_event: Make, *, reason: str = "") -> LoanEvent:
     set_business_date(on)
     with transaction.atomic():
         locked = Loan.objects.for_update().get(pk=loan.pk)
         row = record_event(
-            loan=locked, make_event=make_event, business_date=on, actor=SYSTEM, at=SIGNED_AT
+            loan=locked,
+            make_event=make_event,
+            business_date=on,
+            actor=SYSTEM,
+            at=SIGNED_AT,
+            reason=reason,
         )
     loan.refresh_from_db()
     return row
@@ -72,7 +78,7 @@ def eventful_loan(
     day = datetime.date
     pay_due(loan, on=day(2026, 7, 16))
     second = pay_due(loan, on=day(2026, 8, 16))
-    take_back(loan, second, on=day(2026, 8, 20))
+    take_back(loan, second, on=day(2026, 8, 20), reason="Taken back by the bank")
     pay_due(loan, on=day(2026, 8, 25))
     carry(loan, through=day(2026, 9, 25))
     return loan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -280,6 +281,22 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         ),
         (text_of(principal="1e20"), "case one: terms.principal: 1E+20 is too large for an amount"),
         (
+            replay_case(fees={"upfront_amount": "-1.00"}),
+            "case one: terms.fees.upfront_amount: -1.00 is negative. Write 0.00 or more.",
+        ),
+        (
+            replay_case(fees={"upfront_amount": "1.00", "installment_amount": "-0.01"}),
+            "case one: terms.fees.installment_amount: -0.01 is negative. Write 0.00 or more.",
+        ),
+        (
+            with_events(("DISBURSEMENT", {"id": "p", "amount": "10000.00", "date": "2022-12-30"})),
+            "events[0].date: the payout on 2022-12-30 is more than a year from 2024-01-01, the",
+        ),
+        (
+            replay_case(allocation=["x" * 10_000]),
+            "... does not hold each bucket once. Write an order such as",
+        ),
+        (
             replay_case(rounding="NEAREST"),
             "terms.rounding: 'NEAREST' is unknown. Write one of HALF_EVEN, HALF_UP.",
         ),
@@ -466,6 +483,44 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("streams", "status", "line"),
+    [
+        ("- <&-", 2, "CommandError: input: -: is closed. Name a readable file."),
+        (
+            "case.json >/dev/full",
+            1,
+            "CommandError: output: No space left on device. Write the answer elsewhere.",
+        ),
+        ("case.json >&-", 1, "CommandError: output: is closed. Write the answer elsewhere."),
+        (
+            "chinese.json >/dev/null",
+            1,
+            "CommandError: output: takes no UTF-8. Set PYTHONIOENCODING=utf-8.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["replay", "annualized_cost"])
+def test_streams_in_trouble_get_one_line(
+    command: str, streams: str, status: int, line: str, tmp_path: Path
+) -> None:
+    case = replay_case() if command == "replay" else flows(flows=[])
+    if command == "annualized_cost":
+        case["flows"] = [{"amount": "-100", "years": "0"}, {"amount": "110", "years": "1"}]
+    (tmp_path / "case.json").write_text(json.dumps(case))
+    (tmp_path / "chinese.json").write_text(json.dumps(case | {"id": "\u4e00"}))
+    manage = f"cd {tmp_path} && {sys.executable} {ROOT / 'manage.py'} {command} {streams}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", manage],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (status, "", [line])
 
 
 Events = list[tuple[str, dict[str, Any]]]

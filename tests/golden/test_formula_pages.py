@@ -48,8 +48,10 @@ def value(answer: Any, key: str) -> str:
 def test_every_formula_has_a_worked_table() -> None:
     pages = {str(example.id).rpartition("-")[0].partition("-")[0] for example in examples()}
     assert pages == {
+        "aging",
         "allocation",
         "annualized_cost",
+        "cases",
         "explanation",
         "payoff",
         "penalty",

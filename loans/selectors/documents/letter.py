@@ -21,9 +21,19 @@ def language() -> str:
     return get_language() or "en"
 
 
+_STOPS = tuple(".!?。！？…；;：:")
+
+
 def in_a_row(sentences: Iterable[str]) -> str:
-    """Return the sentences one after the other; Chinese puts no space between them."""
-    return ("" if language().startswith("zh") else " ").join(text for text in sentences if text)
+    """Return the sentences one after the other, each with a stop at its end.
+
+    What staff write often has none. Chinese puts no space between sentences.
+    """
+    said = [text.strip() for text in sentences if text.strip()]
+    if len(said) == 1:
+        return said[0]
+    between, stop = ("", "。") if language().startswith("zh") else (" ", ".")
+    return between.join(text if text.endswith(_STOPS) else text + stop for text in said)
 
 
 def lender_name() -> str:

@@ -6,12 +6,14 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
+    Event,
     PlanChanged,
     Recovered,
     Refunded,
@@ -40,8 +42,7 @@ from loans.selectors.servicing import engine_event, terms_of
 from zhixin.shared.money import Money
 from zhixin.shared.templatetags.zhixin import money, money_change, plain_date
 
-_EVENT_NOTES = {
-    Reversed: gettext_lazy("Counted since then as if it had never been paid."),
+_EVENT_NOTES: dict[type[Event], Promise] = {
     ChargedOff: gettext_lazy("Nothing grows any more; what is owed stays owed."),
 }
 _MONEY_EVENTS = (Repaid, Recovered, Refunded, Disbursed)
@@ -125,7 +126,7 @@ def _came_back(account: _Account) -> Money:
     return Money(sum(payout.amount.cents for payout in payouts))
 
 
-def _reversed_in(account: _Account) -> list[object]:
+def _reversed_in(account: _Account) -> list[Event]:
     """Return the events that were reversed in these days."""
     return [
         _reversed_by(account, line.event)
@@ -141,7 +142,7 @@ def _taken_back(account: _Account) -> Money:
     )
 
 
-def _reversed_by(account: _Account, event: Reversed) -> object:
+def _reversed_by(account: _Account, event: Reversed) -> Event:
     return engine_event(account.rows[event.of])
 
 
@@ -184,8 +185,8 @@ def _table(account: _Account) -> Table:
     found = account.statement
     shape = _shape(found)
     columns = (
-        Column(label=_("Date"), share=12),
-        Column(label=_("What"), share=22),
+        Column(label=_("Date"), share=15),
+        Column(label=_("What"), share=19),
         *(Column(label=str(_BUCKETS[name]), share=11, is_number=True) for name in shape.buckets),
         Column(label=_("Balance"), share=12, is_number=True),
     )
@@ -255,29 +256,17 @@ def _note(account: _Account, line: StatementLine) -> str:
     notes = [
         _about(account, line),
         _where_it_went(line),
-        "" if _is_payout_back(account, line) else str(_EVENT_NOTES.get(type(line.event), "")),
+        str(_EVENT_NOTES.get(type(line.event), "")),
     ]
     if isinstance(line.event, PlanChanged | Waived | ChargedOff | Reversed):
         notes.insert(0, row.reason_text)
     return in_a_row(notes)
 
 
-def _is_payout_back(account: _Account, line: StatementLine) -> bool:
-    event = line.event
-    return isinstance(event, Reversed) and isinstance(_reversed_by(account, event), Disbursed)
-
-
 def _about(account: _Account, line: StatementLine) -> str:
     event = line.event
     if isinstance(event, Reversed):
-        target = _reversed_by(account, event)
-        if isinstance(target, Disbursed):
-            return _("The payout came back: nothing is owed of it.")
-        if isinstance(target, Repaid | Recovered):
-            return _("The payment of %(amount)s of %(date)s was taken back.") % {
-                "amount": money(target.amount),
-                "date": plain_date(target.effective_date),
-            }
+        return _about_reversal(_reversed_by(account, event))
     transfer = account.rows[event.event_id].transfer if event is not None else None
     if transfer is None or not transfer.card_last_four:
         return ""
@@ -285,6 +274,19 @@ def _about(account: _Account, line: StatementLine) -> str:
     if isinstance(event, Disbursed | Refunded):
         return _("To the account ending in %(card)s.") % said
     return _("From the account ending in %(card)s.") % said
+
+
+def _about_reversal(target: Event) -> str:
+    """Return what was taken back, and what follows from it."""
+    if isinstance(target, Disbursed):
+        return _("The payout came back: nothing is owed of it.")
+    if isinstance(target, Repaid | Recovered):
+        taken_back = _("The payment of %(amount)s of %(date)s was taken back.") % {
+            "amount": money(target.amount),
+            "date": plain_date(target.effective_date),
+        }
+        return in_a_row([taken_back, _("Counted since then as if it had never been paid.")])
+    return in_a_row([_("Taken back: %(what)s") % {"what": EVENT_LABELS[target.kind]}])
 
 
 def _where_it_went(line: StatementLine) -> str:

@@ -128,6 +128,30 @@ def test_the_statement_prints_where_each_figure_comes_from() -> None:
     assert "Installment 1: principal ¥835.72, interest ¥360.00." in text
 
 
+def test_what_a_reversal_brings_back_is_explained_on_page_and_pdf() -> None:
+    loan = eventful_loan()
+    page = " ".join(re.sub(r"<[^>]+>", " ", page_of(loan, "statement")).split())
+    pdf = " ".join(pdf_of(loan, "statement").split())
+    said = (
+        "Taken back by the bank. The payment of ¥1,195.72 of 16 Aug 2026 was taken back. Counted "
+        "since then as if it had never been paid."
+    )
+    for text in (page, pdf):
+        assert said in text
+        assert "Principal of installment 2, no longer paid" in text
+        assert "Interest of installment 2, no longer paid" in text
+        # Four days late, which had cost nothing while the payment counted.
+        assert "¥844.08 × 18.00% × 4/360 = ¥1.68816" in text
+
+
+def test_chinese_sentences_stand_apart_and_dates_do_not_break() -> None:
+    loan = eventful_loan()
+    lines = pdf_of(loan, "statement", language="zh-hans").splitlines()
+    assert "2026年8月20日" in lines
+    page = page_of(loan, "statement", language="zh-hans")
+    assert "Taken back by the bank。2026年8月16日" in page
+
+
 def test_the_statement_ties_with_the_journal() -> None:
     loan = eventful_loan()
     found = statement(

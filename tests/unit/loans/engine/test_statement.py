@@ -16,6 +16,7 @@ from loans.engine.statement import (
     LineKind,
     Position,
     Statement,
+    StatementLine,
     position_of,
     statement,
 )
@@ -93,6 +94,25 @@ def test_the_late_charges_explain_themselves_to_the_cent(
 
 
 @given(LOANS, DAYS)
+def test_whatever_is_charged_or_comes_back_explains_itself_to_the_cent(
+    some: tuple[LoanTerms, tuple[Event, ...]], days: int
+) -> None:
+    some_terms, events = some
+    start = some_terms.disbursement_date
+    found = statement(some_terms, events, start=start, end=start + dt.timedelta(days=days))
+    for line in found.lines:
+        is_reversal = line.kind is LineKind.EVENT and isinstance(line.event, Reversed)
+        if is_reversal or line.kind in (LineKind.INTEREST_TO_DATE, LineKind.UPFRONT_FEE):
+            assert explained(line) == line.change.total.amount
+        if is_reversal:
+            assert "REST_OF_REVERSAL" not in {part.rule for part in line.because}
+
+
+def explained(line: StatementLine) -> Decimal:
+    return sum((part.amount for part in line.because), Decimal(0))
+
+
+@given(LOANS, DAYS)
 def test_the_position_is_what_the_journal_holds_until_a_charge_off(
     some: tuple[LoanTerms, tuple[Event, ...]], days: int
 ) -> None:
@@ -142,6 +162,15 @@ def test_a_payment_that_the_bank_took_back_stands_in_it_twice() -> None:
         ("2024-02-11", "LATE_CHARGE", "0.00", "0.00", "2.36", "10103.94"),
     ]
     assert (found.charged.interest, found.charged.penalty) == (money("100.00"), money("3.94"))
+    back = [
+        (part.rule, part.number, str(part.amount), part.days) for part in found.lines[3].because
+    ]
+    assert back == [
+        ("NO_LONGER_PAID", 1, "788.49", None),
+        ("NO_LONGER_PAID", 1, "100.00", None),
+        ("PENALTY", 1, "1.57698000", 4),
+        ("ROUNDING", 1, "0.00302000", None),
+    ]
     late = found.lines[-1].because
     assert [(str(line.base), line.days) for line in late if line.base] == [("788.49", 6)]
 
@@ -170,6 +199,41 @@ def test_money_paid_ahead_is_used_when_the_installment_is_due() -> None:
     assert found.lines[0].change.credit == money("500.00")
     used = found.lines[2].change
     assert (used.credit, used.total) == (money("-500.00"), Money(0))
+    # What it asks is told whole: what was paid ahead is taken off by the line after it.
+    asked = found.lines[1].asked
+    assert asked is not None
+    assert asked.total == money("888.49")
+    assert (asked.interest, used.interest) == (money("98.06"), money("-98.06"))
+
+
+def test_what_is_repaid_early_is_not_asked_for_again() -> None:
+    terms_ = loan(prepayment="SHORTEN_TERM")
+    events = [payout(terms_), paid("early", "2024-01-16", "500.00")]
+    found = statement(terms_, events, start=day("2024-01-10"), end=day("2024-02-01"))
+    assert found.lines[-1].kind is LineKind.BILLED
+    asked = found.lines[-1].asked
+    assert asked is not None
+    assert (asked.principal, asked.interest) == (money("791.07"), money("97.42"))
+
+
+def test_interest_that_comes_back_with_more_days_is_told_by_its_new_days() -> None:
+    terms_ = loan(penalty=PENALTY, prepayment="SHORTEN_TERM")
+    events = [
+        payout(terms_),
+        # Half of the principal early: the first installment's interest falls for the rest of it.
+        paid("early", "2024-01-16", "5000.00"),
+        paid("first", "2024-02-01", "863.49"),
+        Reversed(event_id="back", effective_date=day("2024-02-05"), sequence=3, of="early"),
+    ]
+    found = statement(terms_, events, start=day("2024-01-01"), end=day("2024-02-05"))
+    line = found.lines[-1]
+    assert [(each.rule, str(each.amount), each.days) for each in line.because] == [
+        ("NO_LONGER_PAID", "5025.81", None),
+        ("PAID_INSTEAD", "-25.81", None),
+        ("INTEREST", "100.00000000", 31),
+        ("AS_BEFORE", "-74.19", None),
+    ]
+    assert explained(line) == line.change.total.amount
 
 
 def test_a_statement_of_nothing_has_no_lines() -> None:
