@@ -44,7 +44,7 @@ setup: ## Make .venv, translations and the services' data (run and test do it by
 	echo "Debian: apt-get install python3 python3-venv. macOS: brew install python@3.12." >&2; \
 	exit 1
 
-run: setup ## Run everything until Ctrl-C (PORT=8001 for another port, HOST=0.0.0.0 for other machines)
+run: setup ## Run everything until Ctrl-C (PORT=8001 for another port, HOST=0.0.0.0 for other machines, FAULTS=9100 for faults of the bank)
 	@exec $(PYTHON) -m zhixin.embedded.supervisor --host $(HOST) --port $(PORT)
 
 test: setup ## Run all tests (ARGS="-k repay" for some)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -20,7 +21,7 @@ from loans.models import BankTransfer, Loan
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_pages import LoanPage, loan_cards, loan_page, owed_after_write_off
 from loans.selectors.receipts import taken_back_by
-from loans.services.commands import KeyReusedError, MissingKeyError
+from loans.services.commands import KEY_LENGTH_MAX, KeyReusedError, MissingKeyError
 from loans.services.repayments import request_repayment
 from zhixin.shared import clock
 from zhixin.shared.errors import DomainError
@@ -135,9 +136,17 @@ class Repayments(BorrowerAPIView):
                 prepayment=body.validated_data["prepayment"],
             )
         except MissingKeyError as error:
-            raise NeedsKey(str(error)) from error
+            raise NeedsKey(
+                _("Send an Idempotency-Key header of 1 to %(most)d characters.")
+                % {"most": KEY_LENGTH_MAX}
+            ) from error
         except KeyReusedError as error:
-            raise KeyConflict(str(error)) from error
+            raise KeyConflict(
+                _(
+                    "This Idempotency-Key was used for another request: another loan, amount or "
+                    "choice. Use a new key, or send the first request again."
+                )
+            ) from error
         except DomainError as error:
             raise NotPossible(str(error)) from error
         return Response(_payment(transfer), status=202)

@@ -175,6 +175,6 @@ def waive(fold: Fold, amounts: Sequence[int], day: dt.date) -> None:
     if not found:
         fold.note_nothing_done()
     fold.prune()
-    if fold.credit and fold.queue and closes(fold, 0):
+    if fold.queue and (fold.credit or not fold.open) and closes(fold, 0):
         close_running(fold, day)
     fold.note_closing(day)

@@ -52,7 +52,7 @@ class CorrectionForm(forms.Form):
     reason = forms.CharField(
         label=_("Why"),
         max_length=REASON_LENGTH_MAX,
-        help_text=_("Kept with the event for good. The borrower may ask to see it."),
+        help_text=_("Kept for good. The borrower reads this in the history and the statement."),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         error_messages={"required": _("Say why.")},
     )

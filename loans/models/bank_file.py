@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from loans.engine.bank_file import Direction, FileProblem, RowReason, SuggestionReason
@@ -124,12 +124,12 @@ class BankFileRowQuerySet(models.QuerySet["BankFileRow"]):
         return self.order_by("pk").select_for_update(of=("self",))
 
     def waiting(self) -> BankFileRowQuerySet:
-        """Return the lines whose money is in suspense, the oldest first."""
+        """Return the lines whose money is in suspense: without a readable day, then the oldest."""
         steps = BankFileStep.objects.filter(row=OuterRef("pk"))
         return self.filter(
             Exists(steps.filter(kind=RowStepKind.QUEUED)),
             ~Exists(steps.filter(kind__in=SETTLING_STEPS)),
-        ).order_by("booking_date", "pk")
+        ).order_by(F("booking_date").asc(nulls_first=True), "pk")
 
     def to_do(self) -> BankFileRowQuerySet:
         """Return the lines that no import has dealt with, in the order of the file."""

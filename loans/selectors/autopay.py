@@ -21,6 +21,7 @@ from loans.engine.terms import LoanTerms
 from loans.models import AutopayDebit, AutopayMandate, AutopayNotice, Loan
 from loans.models.autopay import AutopayEndReason
 from loans.models.loan import OPEN_STATUSES
+from loans.selectors.explanations import WhyLine, not_announced, why
 from loans.selectors.receipts import failure_reason
 from loans.selectors.repayments import in_flight_repayments
 from loans.selectors.servicing import events_of, terms_of
@@ -102,6 +103,7 @@ class AutopayPage:
     mandate: AutopayMandate | None
     next_on: datetime.date | None
     next_amount: Money
+    next_why: tuple[WhyLine, ...]
     by_hand_until: datetime.date | None
     overdue: Money
     past: tuple[PastDebit, ...]
@@ -196,6 +198,7 @@ def autopay_page(loan: Loan, *, as_of: datetime.date) -> AutopayPage:
         mandate=mandate,
         next_on=next_on,
         next_amount=amount,
+        next_why=_why_next(facts, next_on, amount, as_of=as_of),
         by_hand_until=due_on if next_on and due_on and next_on > due_on >= as_of else None,
         overdue=state.overdue.total,
         past=_past(loan),
@@ -286,6 +289,16 @@ def _next(
     amount = facts.on(max(day, state.as_of)).payable_now
     row = next(row for row in state.installments if row.number == planned.installment)
     return day, min([amount, *(each.amount for each in told)]), row.payable_through
+
+
+def _why_next(
+    facts: LoanFacts, day: datetime.date | None, amount: Money, *, as_of: datetime.date
+) -> tuple[WhyLine, ...]:
+    """Return what the next debit consists of; what was announced may be less than what is due."""
+    if day is None:
+        return ()
+    state = facts.on(max(day, as_of))
+    return (*why(state, "payable_now"), *not_announced(state.payable_now - amount))
 
 
 def _past(loan: Loan) -> tuple[PastDebit, ...]:

@@ -246,6 +246,22 @@ def on_its_way(amount: Money) -> tuple[WhyLine, ...]:
     return (line,)
 
 
+def not_announced(amount: Money) -> tuple[WhyLine, ...]:
+    """Return the line of what is due and was not announced, so is not collected; none for 0.00."""
+    if not amount:
+        return ()
+    line = WhyLine(
+        label=_("Not announced to you, so not collected"),
+        formula="",
+        amount=-amount,
+        exact=-amount.amount,
+        rule="NOT_ANNOUNCED",
+        period="",
+        event="",
+    )
+    return (line,)
+
+
 def _line(line: Line, event: Event | None) -> WhyLine:
     settled = _settled(line.amount)
     return WhyLine(

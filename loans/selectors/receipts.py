@@ -41,6 +41,8 @@ _REASONS = {
     ),
 }
 
+_NOT_PAID_AT_CASHIER = frozenset({"TRADE_CLOSED", "CASHIER_NEVER_OPENED"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptRow:
@@ -148,8 +150,19 @@ def failure_reason(transfer: BankTransfer) -> str:
     """Return why a transfer was not done, in words; nothing when it was or may still be."""
     if transfer.state != TransferState.FAILED:
         return ""
+    if _made_way(transfer):
+        return _("It was closed because you began another payment. Nothing was taken.")
     general = _("The bank did not carry it out. Your loan is as it was.")
     return str(_REASONS.get(transfer.failure_code, general))
+
+
+def _made_way(transfer: BankTransfer) -> bool:
+    """Return whether an order at the cashier ended before its time, for another payment."""
+    if transfer.failure_code not in _NOT_PAID_AT_CASHIER or transfer.expires_at is None:
+        return False
+    if transfer.withdrawn_at is not None:
+        return True
+    return transfer.settled_at is not None and transfer.settled_at < transfer.expires_at
 
 
 def _where_it_went(transfer: BankTransfer) -> tuple[ReceiptRow, ...]:

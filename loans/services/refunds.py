@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Unpack
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from loans.engine.events import Event, Refunded
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.engine.state import LoanState
-from loans.models import BankTransfer, Loan
+from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.transfer import (
     CommandKind,
     TransferChannel,
@@ -30,6 +31,7 @@ from loans.services.corrections import (
     Correction,
     LoanCase,
     Manner,
+    SecondPersonNeededError,
     UnableToCorrectError,
     case_of,
     claim_correction,
@@ -97,14 +99,20 @@ def refund_credit(*, loan_id: int, amount: Money, **how: Unpack[Manner]) -> Bank
     """Order `amount` of the credit back to the borrower's account; once per key.
 
     The loan's event follows when the bank has done it. Raises UnableToRefundError when it is more
-    than the credit that is not on its way, or when there is no account to pay to.
+    than the credit that is not on its way, or when there is no account to pay to;
+    SecondPersonNeededError where so much of the credit was booked by hand by the one who asks.
     """
     loan = Loan.objects.for_update().select_related("agreement", "borrower").get(pk=loan_id)
     refund = CreditRefund(amount=amount)
     command, new = claim_correction(loan=loan, correction=refund, **how)
     if not new:
         return BankTransfer.objects.get(command=command)
-    refund.event_maker(case_of(loan, business_date=how["business_date"]))
+    case = case_of(loan, business_date=how["business_date"])
+    refund.event_maker(case)
+    if _is_large(_booked_by_hand(loan, case.state, by=how["actor"])):
+        raise SecondPersonNeededError(
+            _("You have booked this money yourself. Another person has to pay it back.")
+        )
     account = bank_account(loan.borrower)
     if account is None:
         raise UnableToRefundError(_("The borrower has no account to pay to."))
@@ -120,19 +128,49 @@ def refund_closed_loan(
     Called when a loan is overpaid and by each night, so it may run twice: what is on its way is
     taken off. After a refund that failed a person decides, because the account may be gone. A loan
     whose payout came back owes nothing either; its credit is never sent to the account that the
-    payout came back from, and held while the loan is being paid out again.
+    payout came back from, and held while the loan is being paid out again. So much credit of money
+    that one person booked by hand waits for another person.
     """
     loan = Loan.objects.for_update().select_related("agreement", "borrower").get(pk=loan_id)
     if loan.status not in _CLOSED_STATUSES or _is_being_paid_out(loan):
         return None
-    amount = refundable_credit(loan, loan_state(loan, as_of=business_date))
+    state = loan_state(loan, as_of=business_date)
+    amount = refundable_credit(loan, state)
     account = bank_account(loan.borrower)
     if not amount:
         return None
-    if account is None or _newest_refund_failed(loan) or _came_back_from(loan, account, amount):
+    if (
+        account is None
+        or _newest_refund_failed(loan)
+        or _came_back_from(loan, account, amount)
+        or _is_large(_booked_by_hand(loan, state))
+    ):
         logger.warning("The credit of loan %s waits for a person.", loan.public_id)
         return None
     return _order(loan, amount, account, business_date, at)
+
+
+def _is_large(amount: Money) -> bool:
+    return amount >= Money.parse(settings.RAIL_REVERSAL_FOR_TWO)
+
+
+def _booked_by_hand(loan: Loan, state: LoanState, *, by: Actor | None = None) -> Money:
+    """Return the credit, held or paid back, of money that somebody typed in at the desk.
+
+    Money of a bank file stands in the bank's own statement. `by` counts what this person booked.
+    """
+    held = {repayment.event_id: repayment.credit for repayment in state.repayments}
+    if not any(held.values()):
+        return Money.zero()
+    rows = LoanEvent.objects.filter(loan=loan, received_money__isnull=False, bank_file_step=None)
+    if by is not None:
+        rows = rows.filter(actor_user_id=by.user_id)
+    by_hand = {str(event_id) for event_id in rows.values_list("event_id", flat=True)}
+    credit = [amount for event_id, amount in held.items() if event_id in by_hand]
+    if not any(credit):
+        return Money.zero()
+    paid_back = (refund.amount for refund in state.refunds if refund.of in by_hand)
+    return total((*credit, *paid_back))
 
 
 def _is_being_paid_out(loan: Loan) -> bool:

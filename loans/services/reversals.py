@@ -9,11 +9,26 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from loans.engine.events import ChargedOff, Disbursed, Event, Reversed, Waived
+from loans.engine.events import (
+    ChargedOff,
+    Disbursed,
+    Event,
+    Recovered,
+    Refunded,
+    Repaid,
+    Reversed,
+    Waived,
+)
 from loans.engine.ledger import LedgerAccount
 from loans.engine.lifecycle import TransferState
 from loans.engine.state import LoanState
-from loans.models import BankTransfer, CorrectionDecision, LoanEvent
+from loans.models import (
+    BankFileStep,
+    BankTransfer,
+    CorrectionDecision,
+    LoanEvent,
+    ReceivedMoney,
+)
 from loans.models.transfer import CommandKind
 from loans.services.charge_offs import OUTSTANDING_FOR_TWO
 from loans.services.corrections import (
@@ -79,7 +94,7 @@ class Reversal(Correction):
         """Return whether two have to agree, as on the event that is undone.
 
         So it is for what two have made, and for money from `settings.RAIL_REVERSAL_FOR_TWO` on
-        of which the bank says that it arrived.
+        of which the bank says that it arrived, or that came from outside (bank file, desk).
         """
         if CorrectionDecision.objects.filter(event__event_id=self.event_id).exists():
             return True
@@ -90,26 +105,33 @@ class Reversal(Correction):
                 return case.state.balances[LedgerAccount.CHARGE_OFF_LOSS] >= OUTSTANDING_FOR_TWO
             case Waived(principal=principal):
                 return principal >= PRINCIPAL_FOR_TWO
+            case Repaid(amount=amount) | Recovered(amount=amount) | Refunded(amount=amount):
+                is_large = amount >= Money.parse(settings.RAIL_REVERSAL_FOR_TWO)
+                return is_large and (self._stands_at_bank() or self._came_from_outside())
             case _:
-                moved = self._stands_at_bank()
-                limit = Money.parse(settings.RAIL_REVERSAL_FOR_TWO)
-                return moved is not None and moved.amount >= limit
+                return False
 
     def remark(self, before: LoanState, after: LoanState) -> str:
         """Return a warning when the bank says that the money moved, and not that it came back."""
         del before, after
-        moved = self._stands_at_bank()
-        if moved is None:
+        if not (self._stands_at_bank() or self._stands_in_bank_file()):
             return ""
         return _(
             "The bank says this money arrived. Reverse it only when the bank has taken it back; "
             "until then it is a difference with the bank."
         )
 
-    def _stands_at_bank(self) -> BankTransfer | None:
-        """Return the transfer of the event that is done by the bank's own word, None without."""
+    def _stands_at_bank(self) -> bool:
+        """Return whether the event's transfer is done by the bank's own word."""
         done = BankTransfer.objects.filter(state=TransferState.SUCCEEDED, bank_date__isnull=False)
-        return done.filter(events__event_id=self.event_id).first()
+        return done.filter(events__event_id=self.event_id).exists()
+
+    def _stands_in_bank_file(self) -> bool:
+        return BankFileStep.objects.filter(event__event_id=self.event_id).exists()
+
+    def _came_from_outside(self) -> bool:
+        """Return whether the money came outside the rail: by a bank file, or booked by hand."""
+        return ReceivedMoney.objects.filter(event__event_id=self.event_id).exists()
 
 
 def reversed_ids(events: tuple[Event, ...]) -> frozenset[str]:

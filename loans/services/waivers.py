@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import Unpack
 
 from django.utils.translation import gettext as _
 
-from loans.engine.events import Event, Waived
+from loans.engine.events import Event, Reversed, Waived
 from loans.engine.state import Buckets
-from loans.models import LoanEvent
+from loans.models import CorrectionDecision, LoanEvent
 from loans.models.transfer import CommandKind
 from loans.services.corrections import (
     Correction,
@@ -19,10 +20,11 @@ from loans.services.corrections import (
     correct,
 )
 from loans.services.servicing import EventMaker
-from zhixin.shared.money import Money
+from zhixin.shared.money import Money, total
 
-# From this much principal on a second person confirms.
+# From this much principal on a second person confirms; waivers of so many days count together.
 PRINCIPAL_FOR_TWO = Money.parse("1000")
+DAYS_TOGETHER = datetime.timedelta(days=30)
 BUCKET_NAMES = ("principal", "interest", "fees", "penalty")
 
 
@@ -64,9 +66,13 @@ class Waiver(Correction):
         return make_event
 
     def needs_second(self, case: LoanCase) -> bool:
-        """Return whether so much principal is given up that two have to agree."""
-        del case
-        return self.amounts.principal >= PRINCIPAL_FOR_TWO
+        """Return whether so much principal is given up that two have to agree.
+
+        Counted with what one person alone has given up on this loan in the days before.
+        """
+        if not self.amounts.principal:
+            return False
+        return self.amounts.principal + _given_up_alone(case) >= PRINCIPAL_FOR_TWO
 
     def _check_bucket(self, name: str, case: LoanCase) -> None:
         amount: Money = getattr(self.amounts, name)
@@ -78,6 +84,27 @@ class Waiver(Correction):
                 _("Only ¥%(amount)s of it is billed and owed.") % {"amount": f"{owed.amount:,.2f}"},
                 field=name,
             )
+
+
+def _given_up_alone(case: LoanCase) -> Money:
+    """Return the principal waived lately on the loan, without a second person, and not reversed.
+
+    Whoever gave it: two who take turns are no second person to each other.
+    """
+    since = case.business_date - DAYS_TOGETHER
+    reversed_ids = {event.of for event in case.events if isinstance(event, Reversed)}
+    waived = {
+        event.event_id: event.principal
+        for event in case.events
+        if isinstance(event, Waived)
+        and event.event_id not in reversed_ids
+        and event.effective_date > since
+        and event.principal < PRINCIPAL_FOR_TWO
+    }
+    by_two = CorrectionDecision.objects.filter(event__event_id__in=waived)
+    for event_id in by_two.values_list("event__event_id", flat=True):
+        del waived[str(event_id)]
+    return total(waived.values())
 
 
 def waive(*, loan_id: int, amounts: Buckets, **how: Unpack[Manner]) -> LoanEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 from uuid import uuid4
 
 from accounts.engine.contact_rules import Channel
@@ -42,6 +43,11 @@ def how(
         "at": SIGNED_AT,
         "seen": seen,
     }
+
+
+def by_two(staff: User, **changes: Any) -> Manner:
+    """Return the same, confirmed by a second person."""
+    return {**how(staff, **changes), "second": make_servicer().as_actor()}
 
 
 def yuan(text: str) -> Money:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +42,11 @@ class Product:
 
 
 def product_on(*, url: str, bind: str, data_dir: Path) -> Product:
-    """Return Zhixin, listening on `bind` (host:port) and known to its bank as `url`."""
-    bank_port = processes.free_port()
+    """Return Zhixin, listening on `bind` (host:port) and known to its bank as `url`.
+
+    `FAULTS` in the environment is a port: there the sandbox bank takes orders for faults.
+    """
+    bank_port = int(os.environ.get("FAULTS") or processes.free_port())
     celery = ["-m", "celery", "--quiet", "--app", "zhixin.celery"]
     return Product(
         outside=[Part("bank", _bank(bank_port, data_dir=data_dir, url=url))],
@@ -67,6 +71,7 @@ def _bank(port: int, *, data_dir: Path, url: str) -> list[str]:
         *("-m", "zhixin.sandbox.bank", "--port", str(port)),
         *("--data-dir", str(data_dir / "bank")),
         *("--notify-url", f"{url}{BANK_NOTICE_PATH}"),
+        *(["--allow-faults"] if os.environ.get("FAULTS") else []),
     ]
 
 

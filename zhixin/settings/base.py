@@ -303,7 +303,8 @@ BANK_BILL_ADDRESSES = env.optional(
 # What the bank takes of a payment by contract; another fee is a difference.
 BANK_FEE_RATE = env.optional("BANK_FEE_RATE", "0")
 # From this amount on (yuan) a second person confirms that money is taken out of the books again of
-# which the bank says that it arrived.
+# which the bank says that it arrived or that came from outside, and that credit is paid back which
+# one person typed in.
 RAIL_REVERSAL_FOR_TWO = env.optional("RAIL_REVERSAL_FOR_TWO", "1000")
 # For how many days after a payout the bank is asked each night whether it came back (退票).
 PAYOUT_WATCH_DAYS = int(env.optional("PAYOUT_WATCH_DAYS", "15"))

@@ -234,6 +234,12 @@ def test_auditors_read_and_change_nothing(waiting: BankFileRow) -> None:
     assert auditor.get(f"{QUEUE}{waiting.pk + 1000}/").status_code == 404
 
 
+def test_underwriters_see_nothing_of_it() -> None:
+    underwriter = signed_in(staff_as(Role.UNDERWRITER))
+    for address in (FILES, QUEUE):
+        assert underwriter.get(address).status_code == 403
+
+
 def test_collectors_see_nothing_of_it() -> None:
     collector = signed_in(staff_as(Role.COLLECTOR))
     set_business_date(SIGNED_ON)

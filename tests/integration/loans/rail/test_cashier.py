@@ -14,6 +14,7 @@ from loans.engine.lifecycle import LoanStatus, TransferState
 from loans.models import BankDifference, BankNotice, BankTransfer, Loan, LoanEvent
 from loans.models.reconciliation import DifferenceKind
 from loans.models.transfer import NoticeVerdict, TransferChannel, TransferPurpose
+from loans.selectors.receipts import failure_reason
 from loans.services.ledger import booked_balances
 from loans.services.transfers import begin_sending
 from loans.tasks import ask_about_transfer, chase_open_transfers, send_transfer
@@ -240,6 +241,7 @@ def test_an_unpaid_cashier_makes_way_for_another_payment(rail: Rail, loan: Loan)
     second = rail.order(loan, "500.00")
     first.refresh_from_db()
     assert (first.state, first.failure_code) == (TransferState.FAILED, "TRADE_CLOSED")
+    assert "closed because you began another payment" in failure_reason(first)
     assert "交易已关闭" in web().get(cashier).text
     assert rail.choose(cashier).status_code == 303
     assert rail.orders()[str(first.public_id)]["state"] == "FAILED"

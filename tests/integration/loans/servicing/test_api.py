@@ -70,7 +70,11 @@ def test_refusals_have_their_status_and_leave_nothing_behind(
     client = signed_in(loan.borrower)
     assert post(client, loan, "100.00", "used").status_code == 202
     before = (repayments(), MoneyCommand.objects.count())
-    assert post(client, loan, amount, key).status_code == status
+    answer = post(client, loan, amount, key)
+    assert answer.status_code == status
+    # Who calls has neither a form nor a page.
+    assert "Reload" not in answer.content.decode()
+    assert ("Idempotency-Key" in answer.content.decode()) is (key in (None, "", "used"))
     assert (repayments(), MoneyCommand.objects.count()) == before
 
 

@@ -26,12 +26,14 @@ from loans.services.corrections import (
     preview,
     seen_of,
 )
+from loans.services.refunds import refund_closed_loan, refund_credit
 from loans.services.reversals import Reversal, reverse_event
 from loans.services.transfers import Outcome, settle_transfer
 from loans.services.waivers import UnableToWaiveError, Waiver, waive
+from tests.factories.bank_files import imported, loan_with_card, row, statement, stored
 from tests.factories.collections_app import FIRST_LATE, close_through, late_loan
-from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer
-from tests.factories.funded import SIGNED_AT, funded_loan, settle, terms, word
+from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer, yuan
+from tests.factories.funded import SIGNED_AT, SIGNED_ON, funded_loan, settle, terms, word
 from tests.integration.loans.servicing.test_corrections import collected, counts, fresh, received
 from tests.integration.loans.servicing.test_races import at_once
 from tests.integration.loans.test_loan_desk import desk_of, hidden, page_of, signed_in, staff_as
@@ -231,6 +233,72 @@ def test_a_charge_off_that_two_made_is_undone_by_two_whatever_is_left_of_it() ->
     lost = loan.events.get(kind="CHARGE_OFF")
     with pytest.raises(SecondPersonNeededError):
         reverse_event(loan_id=loan.pk, event_id=lost.event_id, **how(author))
+
+
+def test_waivers_of_a_month_count_together() -> None:
+    loan, author = large_loan(), make_servicer()
+    first = waive(loan_id=loan.pk, amounts=amounts(principal="999.99"), **how(author))
+    waive(loan_id=loan.pk, amounts=amounts(interest="10.00"), **how(author))
+    before = counts(loan)
+    for person in (author, make_servicer()):
+        with pytest.raises(SecondPersonNeededError):
+            waive(loan_id=loan.pk, amounts=amounts(principal="0.01"), **how(person))
+    assert counts(loan) == before
+    # What two have given is no part of it, nor what was taken back, nor what is a month ago.
+    reverse_event(loan_id=loan.pk, event_id=first.event_id, **how(author))
+    waiver = Waiver(amounts=amounts(principal="600.00"))
+    proposal = propose_correction(loan_id=loan.pk, correction=waiver, **how(author))
+    approve_again(proposal, make_servicer())
+    assert waive(loan_id=loan.pk, amounts=amounts(principal="700.00"), **how(author)).kind
+    with pytest.raises(SecondPersonNeededError):
+        waive(loan_id=loan.pk, amounts=amounts(principal="300.00"), **how(author))
+    close_through(FIRST_LATE + datetime.timedelta(days=30))
+    assert waive(loan_id=loan.pk, amounts=amounts(principal="300.00"), **how(author)).kind
+
+
+@pytest.mark.parametrize(("amount", "asks"), [("999.99", False), ("1000.00", True)])
+@pytest.mark.parametrize("by_file", [False, True])
+def test_money_from_outside_is_taken_out_of_the_books_by_two(
+    amount: str, asks: bool, by_file: bool
+) -> None:
+    loan, author = loan_with_card(31), make_servicer()
+    if by_file:
+        line = row(serial="S1", amount=amount, remark=loan.agreement.number, on="2026-06-16")
+        imported(stored(statement(line), author), author)
+        paid = loan.events.get(kind="REPAYMENT")
+    else:
+        paid = received(loan, amount, on=SIGNED_ON, staff=author)
+    reversal = Reversal(event_id=paid.event_id)
+    shown = preview(loan_id=loan.pk, correction=reversal, business_date=SIGNED_ON)
+    assert ("The bank says this money arrived." in shown.remark) is by_file
+    if not asks:
+        assert reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(author)).kind
+        return
+    before = counts(loan)
+    with pytest.raises(SecondPersonNeededError):
+        reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(author))
+    assert counts(loan) == before
+    assert reverse_event(
+        loan_id=loan.pk, event_id=paid.event_id, **by_two(author, make_servicer())
+    ).kind
+
+
+def test_money_that_one_person_typed_in_is_paid_out_by_another() -> None:
+    loan, author = funded_loan(), make_servicer()
+    received(loan, "13000.00", on=SIGNED_ON, staff=author)
+    assert not refund_closed_loan(loan_id=loan.pk, business_date=SIGNED_ON, at=SIGNED_AT)
+    before = counts(loan)
+    with pytest.raises(SecondPersonNeededError, match="yourself"):
+        refund_credit(loan_id=loan.pk, amount=yuan("999.99"), **how(author))
+    assert counts(loan) == before
+    assert not BankTransfer.objects.filter(purpose="REFUND").exists()
+    other = make_servicer()
+    settle(refund_credit(loan_id=loan.pk, amount=yuan("1000.00"), **how(other)))
+    assert_books_agree(loan)
+    # What has gone out already counts: no thousand goes out by hundreds.
+    received(loan, "100.00", on=SIGNED_ON, staff=author)
+    with pytest.raises(SecondPersonNeededError):
+        refund_credit(loan_id=loan.pk, amount=yuan("100.00"), **how(author))
 
 
 @pytest.mark.parametrize(("amount", "asks"), [("999.99", False), ("1000.00", True)])

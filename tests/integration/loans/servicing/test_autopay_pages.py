@@ -120,7 +120,8 @@ def test_somebody_elses_loan_is_missing() -> None:
 
 def test_on_and_nothing_near() -> None:
     text = text_of(autopay_loan())
-    assert "Next collection At most ¥ 1,066 .19 Thursday 16 July 2026" in text
+    assert "Next collection At most ¥ 1,066 .19 Thursday 16 July 2026 why? (At most)" in text
+    assert "Principal of installment 1 ¥946.19 Interest of installment 1 ¥120.00" in text
     assert "Nothing has been collected yet." in text
     assert "Turn autopay off" in text
 

@@ -21,7 +21,7 @@ from loans.services.ledger import booked_balances
 from loans.services.refunds import refund_closed_loan
 from loans.services.reversals import reverse_event
 from tests.factories.collections_app import FIRST_DUE, FIRST_LATE, close_through, late_loan
-from tests.factories.corrections import assert_books_agree, how, make_servicer, yuan
+from tests.factories.corrections import assert_books_agree, by_two, how, make_servicer, yuan
 from tests.factories.funded import SIGNED_AT, SIGNED_ON, Clock, funded_loan, settle, signed_loan
 from tests.integration.loans.servicing.test_corrections import collected, fresh, received
 from zhixin.shared.actor import NIGHT
@@ -53,7 +53,7 @@ def a_book() -> dict[str, Loan]:
     received(loans["paid ahead"], "3000.00", on=SIGNED_ON, staff=staff)
     close_through(FIRST_LATE)
     bounced = received(loans["late"], "1066.19", on=FIRST_DUE, staff=staff)
-    reverse_event(loan_id=loans["late"].pk, event_id=bounced.event_id, **how(staff))
+    reverse_event(loan_id=loans["late"].pk, event_id=bounced.event_id, **by_two(staff))
     charge_off(loan_id=loans["lost"].pk, **how(staff))
     received(loans["lost"], "700.00", on=FIRST_LATE, staff=staff)
     return {name: fresh(loan) for name, loan in loans.items()}

@@ -46,7 +46,14 @@ from loans.services.transfers import Outcome
 from loans.services.waivers import UnableToWaiveError, Waiver, waive
 from tests.factories.accounts import CARD_NUMBER
 from tests.factories.collections_app import FIRST_DUE, FIRST_LATE, close_through, late_loan
-from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer, yuan
+from tests.factories.corrections import (
+    amounts,
+    assert_books_agree,
+    by_two,
+    how,
+    make_servicer,
+    yuan,
+)
 from tests.factories.funded import SIGNED_AT, SIGNED_ON, funded_loan, settle, signed_loan
 
 pytestmark = pytest.mark.django_db
@@ -273,7 +280,7 @@ def test_reversing_money_that_was_refunded_makes_it_owed_again() -> None:
     assert refund is not None
     settle(refund)
     assert fresh(loan).status == LoanStatus.PAID_OFF
-    reverse_event(loan_id=loan.pk, event_id=paid.event_id, **how(make_servicer()))
+    reverse_event(loan_id=loan.pk, event_id=paid.event_id, **by_two(make_servicer()))
     loan = fresh(loan)
     assert (loan.status, loan.principal_outstanding) == (LoanStatus.ACTIVE, yuan("12100.00"))
     assert booked(loan) == {"BANK": "-12100.00", "LOANS_RECEIVABLE": "12100.00"}

@@ -9,11 +9,11 @@ import pytest
 
 from loans.models import JournalEntry, Loan, Posting
 from loans.services.charge_offs import charge_off
-from loans.services.refunds import refund_closed_loan
+from loans.services.refunds import refund_closed_loan, refund_credit
 from loans.services.reversals import reverse_event
 from loans.services.waivers import waive
 from tests.factories.collections_app import FIRST_DUE, close_through
-from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer
+from tests.factories.corrections import amounts, assert_books_agree, by_two, how, make_servicer
 from tests.factories.funded import SIGNED_AT, funded_loan, settle
 from tests.integration.loans.servicing.test_corrections import collected, received
 from zhixin.shared.money import Money
@@ -63,7 +63,7 @@ def executed() -> list[Line]:
     note("nights: the installment, ten late days")
     backdated = received(loan, "1066.19", on=FIRST_DUE, staff=staff)
     note("1,066.19 that came on the due date")
-    reverse_event(loan_id=loan.pk, event_id=backdated.event_id, **how(staff))
+    reverse_event(loan_id=loan.pk, event_id=backdated.event_id, **by_two(staff))
     note("its reversal: it was another loan's")
     waive(loan_id=loan.pk, amounts=amounts(penalty="4.73", interest="20.00"), **how(staff))
     note("waiver of 4.73 and of 20.00 of interest")
@@ -77,9 +77,10 @@ def executed() -> list[Line]:
     note("reversal of the charge-off")
     received(loan, "12000.00", on=TEN_LATE, staff=staff)
     note("12,000.00, more than is owed")
-    refund = refund_closed_loan(loan_id=loan.pk, business_date=TEN_LATE, at=SIGNED_AT)
-    assert refund is not None
-    settle(refund)
+    assert not refund_closed_loan(loan_id=loan.pk, business_date=TEN_LATE, at=SIGNED_AT)
+    # So much money that one person typed in is paid back by another.
+    credit = Money.parse("1364.34")
+    settle(refund_credit(loan_id=loan.pk, amount=credit, **how(make_servicer())))
     note("refund of the credit")
     assert_books_agree(loan)
     return lines

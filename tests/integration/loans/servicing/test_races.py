@@ -33,7 +33,14 @@ from loans.services.refunds import UnableToRefundError, refund_closed_loan, refu
 from loans.services.reversals import AlreadyReversedError, reverse_event
 from loans.services.waivers import UnableToWaiveError, waive
 from tests.factories.collections_app import FIRST_DUE, FIRST_LATE, late_loan
-from tests.factories.corrections import amounts, assert_books_agree, how, make_servicer, yuan
+from tests.factories.corrections import (
+    amounts,
+    assert_books_agree,
+    by_two,
+    how,
+    make_servicer,
+    yuan,
+)
 from tests.factories.funded import SIGNED_AT, SIGNED_ON, Clock, funded_loan, settle
 from tests.integration.loans.servicing.test_corrections import collected, fresh, received
 from zhixin.shared.actor import NIGHT, SYSTEM
@@ -205,7 +212,7 @@ def test_a_reversal_racing_a_payment(_round: int) -> None:
     first = received(loan, "1066.19", on=FIRST_DUE, staff=staff)
     transfer = collected(loan, "1066.19", on=TEN_LATE)
     results = at_once(
-        lambda: reverse_event(loan_id=loan.pk, event_id=first.event_id, **how(staff)).kind,
+        lambda: reverse_event(loan_id=loan.pk, event_id=first.event_id, **by_two(staff)).kind,
         lambda: settle(transfer).state,
     )
     assert results == ["REVERSAL", "SUCCEEDED"]
