@@ -115,7 +115,8 @@ def test_withdrawn_it_is_asked_for_again_and_late_from_the_next_day() -> None:
         answer = client.post(withdrawal(loan), {"key": key})
         assert answer["location"] == reverse("loans:loan", args=[loan.public_id])
     row = LoanEvent.objects.get(loan=loan, kind=DisputeResolved.kind)
-    assert (row.reason, row.actor_user_id) == ("The borrower withdrew the dispute.", loan.borrower_id)
+    assert row.reason == "The borrower withdrew the dispute."
+    assert row.actor_user_id == loan.borrower_id
     state = loan_state(loan, as_of=datetime.date(2026, 7, 20))
     assert (state.payable_now, state.days_past_due) == (AMOUNT, 0)
     assert loan_state(loan, as_of=datetime.date(2026, 7, 21)).days_past_due == 1
