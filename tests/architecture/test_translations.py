@@ -48,8 +48,8 @@ KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
 
 # Latin words that a Chinese reader knows as they stand.
 LATIN_WORDS = {
-    "App", "Cookie", "CSV", "GBK", "HTMX", "IANA", "ID", "JPEG", "MB", "Markdown", "PDF", "PNG",
-    "R", "SHA", "UTF", "X", "import_bank_file", "sync_roles", "widget",
+    "App", "Cookie", "CSV", "GBK", "HTMX", "IANA", "ID", "Idempotency", "JPEG", "Key", "MB",
+    "Markdown", "PDF", "PNG", "R", "SHA", "UTF", "X", "import_bank_file", "sync_roles", "widget",
 }  # fmt: skip
 # Words that our glossary replaces by another, that shame, or that speak in another voice.
 UNWANTED_WORDS = {
