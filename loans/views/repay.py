@@ -109,10 +109,13 @@ def _show(
 def _choice(page: LoanPage, form: RepaymentForm) -> PrepaymentChoice | None:
     """Return what can be chosen for the amount that stands in the form, if any."""
     try:
-        amount = form.fields["amount"].clean(form["amount"].value() or "")
+        amount, compared = (
+            form.fields[name].clean(form[name].value() or "") for name in ("amount", "compared")
+        )
     except ValidationError:
         return None
-    chosen = form["prepayment"].value()
+    # What was chosen, or stood there chosen, for another amount is no choice for this one.
+    chosen = form["prepayment"].value() if compared == amount else None
     return prepayment_choice(
         page.loan,
         amount=amount,

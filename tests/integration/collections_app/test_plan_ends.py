@@ -23,7 +23,7 @@ from loans.services.received_money import record_repayment
 from loans.services.reversals import reverse_event
 from tests.factories.accounts import make_borrower
 from tests.factories.collections_app import FIRST_LATE, asked, close_through, instant, late_loan
-from tests.factories.corrections import how, make_servicer
+from tests.factories.corrections import by_two, how, make_servicer
 from zhixin.shared.money import Money
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def accept(loan: Loan, kind: OfferKind) -> HardshipPlan:
 
 
 def take_back(loan: Loan, event: LoanEvent) -> None:
-    reverse_event(loan_id=loan.pk, event_id=event.event_id, **how(make_servicer()))
+    reverse_event(loan_id=loan.pk, event_id=event.event_id, **by_two(make_servicer()))
 
 
 def signed_in(user: User) -> Client:

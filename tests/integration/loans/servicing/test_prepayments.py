@@ -415,3 +415,11 @@ def test_another_choice_stays_ticked_beside_the_likely_one() -> None:
     data = {"amount": "1066.19", "compared": "1066.19", "prepayment": "LOWER_INSTALLMENT"}
     page = signed_in(loan.borrower).post(url, data).content.decode()
     assert [name for name, tick in ticked(page).items() if tick] == ["LOWER_INSTALLMENT"]
+
+
+def test_what_was_ticked_for_one_amount_is_not_ticked_for_another() -> None:
+    loan = funded_loan(borrower=make_borrower())
+    url = reverse("loans:repay", args=[loan.public_id])
+    data = {"amount": "300.00", "compared": "1066.19", "prepayment": "NEXT_INSTALLMENTS"}
+    page = signed_in(loan.borrower).post(url, data).content.decode()
+    assert not any(ticked(page).values())
