@@ -364,10 +364,11 @@ class Book:
                 self._settle(bank_reference, refusal=refusal or self._lack_of_money(order), at=at)
             return order
 
-    def close_notice(self, bank_reference: str, *, how: NoticeState) -> None:
-        """Record that the notice of this order needs no further sending."""
+    def close_notice(self, bank_reference: str, *, notice_id: str, how: NoticeState) -> None:
+        """Record that this notice needs no further sending; one opened since stays open."""
         with self._lock:
-            if self._state.orders[bank_reference].notice_state is NoticeState.PENDING:
+            order = self._state.orders[bank_reference]
+            if order.notice_id == notice_id and order.notice_state is NoticeState.PENDING:
                 self._record(
                     {"kind": "notice_closed", "bank_reference": bank_reference, "how": how}
                 )

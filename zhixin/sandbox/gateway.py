@@ -267,12 +267,14 @@ def notice_parameters(
     cents: int,
 ) -> dict[str, str]:
     """Return the signed notice of a settled order, stating the amount `cents`."""
+    # Read before the content: what happens to the order meanwhile has a notice of its own.
+    notice_id = order.notice_id
     if order.instruction.direction is Direction.PAYOUT:
         parameters = _transfer_notice(order, at=at, cents=cents)
     else:
         parameters = _trade_notice(order, at=at, cents=cents)
         parameters["seller_id"] = seller_id
-    parameters.update(app_id=app_id, charset="utf-8", notify_id=order.notice_id)
+    parameters.update(app_id=app_id, charset="utf-8", notify_id=notice_id)
     return sign_parameters(parameters, private_key=private_key, leaving_out=NOTICE_LEAVES_OUT)
 
 

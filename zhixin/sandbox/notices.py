@@ -149,7 +149,7 @@ class Notifier:
 
     def _misbehave(self, fault: Fault, order: Order, *, attempt: int) -> None:
         if fault.name == "drop_notice":
-            self.book.close_notice(order.bank_reference, how=NoticeState.DROPPED)
+            self._close(order, order.notice_id, how=NoticeState.DROPPED)
         elif fault.name == "delay_notice":
             pause = Decimal(1) if fault.seconds is None else fault.seconds
             self._timetable.after(pause, lambda: self._send(order, attempt=attempt))
@@ -171,11 +171,14 @@ class Notifier:
             other = self._parameters(order, cents=cents + 1)
             parameters["sign"] = other["sign"]
         if self._post(order, parameters):
-            self.book.close_notice(order.bank_reference, how=NoticeState.DELIVERED)
+            self._close(order, parameters["notify_id"], how=NoticeState.DELIVERED)
             self._release_held()
         elif attempt < self.rules.max_attempts:
             pause = min(self.rules.retry_base * 2 ** (attempt - 1), _LONGEST_PAUSE)
             self._timetable.after(pause, lambda: self._deliver(order, attempt=attempt + 1))
+
+    def _close(self, order: Order, notice_id: str, *, how: NoticeState) -> None:
+        self.book.close_notice(order.bank_reference, notice_id=notice_id, how=how)
 
     def _release_held(self) -> None:
         with self._lock:

@@ -56,6 +56,7 @@ class Lender:
     refused: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     url: str = ""
+    busy: Callable[[], object] = lambda: None  # What it does before each answer.
 
     def receive(self, body: bytes) -> str:
         try:
@@ -64,6 +65,7 @@ class Lender:
             self.refused.append(str(error))
             return "failure"
         self.notices.append(notice)
+        self.busy()
         return self.answers.pop(0) if self.answers else "success"
 
 

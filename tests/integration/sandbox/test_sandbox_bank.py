@@ -316,6 +316,25 @@ def test_a_notice_can_be_late(world: World) -> None:
     assert [notice.client_reference for notice in world.lender.notices] == ["P2", "P1"]
 
 
+def test_what_happens_while_a_notice_is_on_its_way_has_a_notice_of_its_own(world: World) -> None:
+    """A payout that comes back while its success is still being told is told of as well."""
+    slow = world.bank.arguments.index("--settle-delay") + 1
+    world.bank.kill()
+    world.bank.arguments[slow] = "0.3"
+    world.bank.start()
+    returned = threading.Event()
+    world.lender.busy = returned.wait
+    world.client().send_payout(payout())
+    eventually(lambda: len(world.lender.notices) == 1)
+    world.bank.control("returns", {"client_reference": "P1"})
+    returned.set()
+
+    eventually(lambda: len(world.lender.notices) == 2)
+    told = [notice.outcome for notice in world.lender.notices]
+    assert told == [BankState.SUCCEEDED, BankState.RETURNED]
+    eventually(lambda: world.order("P1")["notice_state"] == "DELIVERED")
+
+
 def test_a_doubled_notice_carries_the_same_id(world: World) -> None:
     world.bank.fault("double_notice")
     world.client().send_payout(payout())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
@@ -20,7 +21,7 @@ from loans.adapters.bank import BankClient
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from tests.factories.funded import funded_loan
-from tests.integration.sandbox.sandbox_world import SandboxProcess, eventually, web
+from tests.integration.sandbox.sandbox_world import PATIENCE_SECONDS, SandboxProcess, eventually, web
 from zhixin.sandbox.keys import ensure_keys
 
 PAYER = "2088000000000042"
@@ -137,6 +138,18 @@ def rail(live_server: Any, settings: Any, tmp_path: Path, keys_dir: Path) -> Ite
         yield Rail(bank=bank, site=live_server.url)
     finally:
         bank.kill()
+        let_the_site_finish(live_server.url)
+
+
+def let_the_site_finish(site: str) -> None:
+    """Wait for the last answers to the bank: what they write must not meet the emptying of tables.
+
+    The site takes calls in the order of their arrival, so one more call is behind all the others.
+    """
+    web().get(f"{site}/healthz")
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture
