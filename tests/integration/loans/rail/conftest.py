@@ -21,7 +21,12 @@ from loans.adapters.bank import BankClient
 from loans.engine.terms import PrepaymentEffect
 from loans.models import BankTransfer, Loan
 from tests.factories.funded import funded_loan
-from tests.integration.sandbox.sandbox_world import PATIENCE_SECONDS, SandboxProcess, eventually, web
+from tests.integration.sandbox.sandbox_world import (
+    PATIENCE_SECONDS,
+    SandboxProcess,
+    eventually,
+    web,
+)
 from zhixin.sandbox.keys import ensure_keys
 
 PAYER = "2088000000000042"
