@@ -110,6 +110,9 @@ def _own_interest(fold: Fold, row: Row) -> int:
 
 def _bill(fold: Fold, row: Row) -> None:
     own = _own_interest(fold, row)
+    if not (fold.unbilled or row.early):
+        # The loan has ended before this row (docs/formulas/schedule.md).
+        row.fee = 0
     principal = row.plan.amortization.principal_due(row.index, fold.unbilled, own)
     row.amortization = row.plan.amortization
     row.principal = principal + row.early

@@ -161,7 +161,7 @@ def build_schedule(terms: LoanTerms) -> Schedule:
         days=days,
         principal_cents=tuple(principal),
         interest_cents=tuple(interest),
-        fee_cents=_fee_column(terms, len(dates)),
+        fee_cents=_fee_column(terms, principal),
     )
     _check_laws(schedule, terms)
     return schedule
@@ -278,10 +278,15 @@ def flat_interest(
     return rows
 
 
-def _fee_column(terms: LoanTerms, count: int) -> tuple[int, ...]:
+def _fee_column(terms: LoanTerms, principal: Sequence[int]) -> tuple[int, ...]:
+    """Return each row's fee in cents; a row that starts when nothing is left has none."""
     each = terms.fees.installment_cents(terms.principal, terms.rounding)
     upfront = terms.fees.upfront_cents(terms.principal, terms.rounding)
-    return (each + upfront, *[each] * (count - 1))
+    count = len(principal)
+    asking = count
+    while not principal[asking - 1]:
+        asking -= 1
+    return (each + upfront, *[each] * (asking - 1), *[0] * (count - asking))
 
 
 def _check_laws(schedule: Schedule, terms: LoanTerms) -> None:
