@@ -49,12 +49,18 @@ class FileProblem(StrEnum):
 
 
 class UnreadableBankFileError(ValueError):
-    """The file is no account statement; `problem` says what, `detail` where or which."""
+    """The file is no account statement; `problem` says what, `detail` where or which.
 
-    def __init__(self, problem: FileProblem, detail: str = "") -> None:
+    `found` are the names of columns that the file has, where some that we need are not among them.
+    """
+
+    def __init__(
+        self, problem: FileProblem, detail: str = "", *, found: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(f"{problem}: {detail}" if detail else str(problem))
         self.problem = problem
         self.detail = detail
+        self.found = found
 
 
 class Column(StrEnum):
@@ -349,14 +355,21 @@ def _header(
     rows: Iterator[tuple[int, list[str]]],
 ) -> tuple[list[str], dict[Column, tuple[int, ...]]]:
     """Return the header's cells and where each column stands; skip what banks write above it."""
+    nearest: tuple[int, list[str]] = (0, [])
     for number, cells in rows:
         columns = _columns([_header_name(cell) for cell in cells])
         if len(columns) >= 3:  # noqa: PLR2004 - Fewer is a line of the preamble.
-            _check_columns(columns)
+            _check_columns(columns, cells)
             return cells, columns
+        if any(cells) and (not nearest[1] or len(columns) > nearest[0]):
+            nearest = len(columns), cells
         if number > PREAMBLE_LINES_MOST:
             break
-    raise UnreadableBankFileError(FileProblem.NO_HEADER)
+    raise UnreadableBankFileError(FileProblem.NO_HEADER, found=_filled(nearest[1]))
+
+
+def _filled(cells: list[str]) -> tuple[str, ...]:
+    return tuple(cell for cell in cells if cell)
 
 
 def _columns(names: list[str]) -> dict[Column, tuple[int, ...]]:
@@ -368,13 +381,13 @@ def _columns(names: list[str]) -> dict[Column, tuple[int, ...]]:
     return found
 
 
-def _check_columns(columns: Mapping[Column, object]) -> None:
+def _check_columns(columns: Mapping[Column, object], cells: list[str]) -> None:
     missing = [each for each in (Column.DATE, Column.SERIAL) if each not in columns]
     if Column.CREDIT not in columns and not {Column.AMOUNT, Column.DIRECTION} <= columns.keys():
         missing.append(Column.CREDIT)
     if missing:
         names = ", ".join(HEADER_NAMES[column][0] for column in missing)
-        raise UnreadableBankFileError(FileProblem.MISSING_COLUMN, names)
+        raise UnreadableBankFileError(FileProblem.MISSING_COLUMN, names, found=_filled(cells))
 
 
 # --- The lines ----------------------------------------------------------------------------------

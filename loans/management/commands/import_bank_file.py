@@ -45,6 +45,11 @@ _WHO = (
     "the phone number (138 0013 8000, +8613800138000) or e-mail address by which the member of "
     "staff who answers for it signs in"
 )
+_NEEDED = (
+    "交易日期 (date), 流水号 (reference) and 收入金额 (credit), or 交易金额 (amount) with 借贷标志 "
+    "(direction) in its place"
+)
+_SHOWN_NAMES, _SHOWN_SIGNS = 12, 30
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
 
 
@@ -81,7 +86,7 @@ class Command(BaseCommand):
         person = _person(options["by"]) if options["commit"] else None
         with override("en"):
             content = _content(options["file"])
-            statement = _statement(content)
+            statement = _statement(content, options["file"])
             judgements = self._judge(statement)
             as_json = options["format"] == "json"
             if person is None:
@@ -195,12 +200,24 @@ def _content(path: Path) -> bytes:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _statement(content: bytes) -> Statement:
+def _statement(content: bytes, path: Path) -> Statement:
     try:
         return read_statement(content)
     except UnreadableBankFileError as error:
         words = str(FILE_PROBLEM_LABELS[error.problem]) % {"detail": error.detail}
-        raise CommandError(words) from error
+        raise CommandError(f"{path}: {words}{_about_columns(error.found)}") from error
+
+
+def _about_columns(found: tuple[str, ...]) -> str:
+    """Return which columns a file has and which it needs; empty when its columns are right."""
+    if not found:
+        return ""
+    names = [_plain(name)[:_SHOWN_SIGNS] for name in found[:_SHOWN_NAMES]]
+    more = ", …" if len(found) > _SHOWN_NAMES else ""
+    return (
+        f" Found: {', '.join(names)}{more}. Expected: {_NEEDED}. Export the statement with these "
+        "columns or rename them; docs/bank_files.md lists every name that is understood."
+    )
 
 
 def _totals(judgements: list[Judgement]) -> dict[str, dict[str, str]]:

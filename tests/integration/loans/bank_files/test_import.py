@@ -525,6 +525,14 @@ def test_the_command_refuses_what_is_no_statement(tmp_path: Path) -> None:
         command(path)
     with pytest.raises(CommandError, match="cannot be read"):
         command(tmp_path / "nothing.csv")
+    other = tmp_path / "other.csv"
+    other.write_text("when,who,how much\n2026-07-16,Wang,1.00\n")
+    with pytest.raises(CommandError) as refused:
+        command(other)
+    (said,) = str(refused.value).splitlines()
+    assert said.startswith(f"{other}: No row with the names of the columns was found.")
+    assert "Found: when, who, how much. Expected: 交易日期 (date), 流水号 (reference)" in said
+    assert said.endswith("docs/bank_files.md lists every name that is understood.")
     assert counts() == before
 
 

@@ -162,6 +162,14 @@ def test_a_missing_column_is_named() -> None:
     with pytest.raises(UnreadableBankFileError) as refused:
         read_statement("交易日期,收入金额,对方户名\n".encode())
     assert refused.value.detail == "流水号"
+    assert refused.value.found == ("交易日期", "收入金额", "对方户名")
+
+
+def test_of_a_file_without_known_headers_the_nearest_row_is_named() -> None:
+    with pytest.raises(UnreadableBankFileError) as refused:
+        read_statement(b"My bank\nwhen,date,how much\n1,2,3\n")
+    assert refused.value.problem == FileProblem.NO_HEADER
+    assert refused.value.found == ("when", "date", "how much")
 
 
 def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
