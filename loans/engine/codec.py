@@ -138,7 +138,8 @@ class Reader:
     def rate(self, key: str) -> Decimal:
         """Return a non-negative yearly fraction."""
         number = self.decimal(key, example="0.12")
-        if number < 0:
+        # Of nothing, too: who writes -0 means something else than 0.
+        if number.is_signed():
             self.fail(key, f"{number} is negative", 'Write a fraction a year such as "0.12"')
         return number
 

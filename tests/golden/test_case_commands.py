@@ -149,6 +149,8 @@ def test_a_case_asks_for_the_numbers_that_it_wants_explained() -> None:
         (replay_case(principal="1.234"), "case one: terms.principal: '1.234' has more than two"),
         (replay_case(principal="0"), "case one: terms.principal: 0.00 is not positive"),
         (replay_case(annual_rate="x"), "case one: terms.annual_rate: 'x' is not a number"),
+        (replay_case(annual_rate="-0"), "case one: terms.annual_rate: -0 is negative"),
+        (replay_case(annual_rate="-0.01"), "case one: terms.annual_rate: -0.01 is negative"),
         (replay_case(annual_rate=True), "case one: terms.annual_rate: True is not an exact"),
         (replay_case(method="LEVEL"), "case one: terms.method: 'LEVEL' is unknown"),
         (replay_case(installment_count=0), "case one: terms.installment_count: 0 is not"),
