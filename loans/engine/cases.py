@@ -107,6 +107,7 @@ def answer_replay(case: object) -> Answer:
         "totals": _totals(state),
         "outstanding": state.outstanding.to_json(),
         "due_now": state.due_now.to_json(),
+        "payable_now": str(state.payable_now),
         "overdue": state.overdue.to_json(),
         "payoff_amount": str(state.payoff_amount),
         "prepaid": str(state.prepaid),

@@ -354,19 +354,29 @@ class LoanState:
 
     @property
     def payable_rows(self) -> tuple[InstallmentState, ...]:
-        """Return the billed rows that cannot wait: late, payable today at the latest, or called."""
+        """Return the billed rows that cannot wait: late, payable today at the latest, or called.
+
+        What is suspended waits for the answer, also once the loan is called.
+        """
         return tuple(
             row
             for row in self.installments
             if row.billed
             and row.outstanding.total
-            and (self.called or (row.payable_through <= self.as_of and not row.suspended))
+            and not row.suspended
+            and (self.called or row.payable_through <= self.as_of)
         )
 
     @property
     def payable_now(self) -> Money:
         """Return what is to be paid today: `due_now` but what may be paid later or is suspended."""
         return Money(sum(row.outstanding.total.cents for row in self.payable_rows))
+
+    @property
+    def suspended(self) -> Money:
+        """Return what of `payoff_amount` nobody has to pay before a dispute is answered."""
+        rows = (row for row in self.installments if row.billed and row.suspended)
+        return Money(sum(row.outstanding.total.cents for row in rows))
 
     @property
     def next_due_rows(self) -> tuple[InstallmentState, ...]:

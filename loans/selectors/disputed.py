@@ -10,7 +10,7 @@ from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
 from zhixin.shared.money import Money
 
-_OPEN = (LoanStatus.ACTIVE, LoanStatus.OVERDUE)
+_OWED = (LoanStatus.ACTIVE, LoanStatus.OVERDUE, LoanStatus.CHARGED_OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class DisputeNews:
     late when its dispute began, by the `days` at which it stands still: money pays that first, and
     nobody has to pay the rest. `due_now` is what is to be paid today beside them, with `late_days`
     since `late_since` where it is late, and `together` is all that is to be paid today.
-    `next_amount` is what is due next after today, by `next_date`.
+    `next_amount` is what is due next after today, by `next_date`. `rest` is all that is owed beside
+    what is in dispute: of a loan that was written off everything is due but that.
     """
 
     numbers: tuple[int, ...]
@@ -34,6 +35,7 @@ class DisputeNews:
     together: Money
     next_amount: Money
     next_date: datetime.date | None
+    rest: Money
 
     @property
     def tone(self) -> str:
@@ -42,9 +44,9 @@ class DisputeNews:
 
 
 def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
-    """Return what is in dispute, None when nothing is or the loan is not open."""
+    """Return what is in dispute, None when nothing is or the loan is not owed."""
     fenced = [row for row in state.installments if row.disputed and any(row.outstanding)]
-    if not fenced or state.status not in _OPEN:
+    if not fenced or state.status not in _OWED:
         return None
     late = [row for row in fenced if not row.suspended]
     now = [row for row in state.payable_rows if not row.disputed]
@@ -56,9 +58,10 @@ def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
     if on_its_way and on_its_way >= state.payoff_amount:
         suspended = Money.zero()
     days = max((row.days_late_now for row in now), default=0)
+    amount = parts[0] + suspended
     return DisputeNews(
         numbers=tuple(row.number for row in fenced),
-        amount=parts[0] + suspended,
+        amount=amount,
         late_amount=parts[0],
         days=max((row.days_late_now for row in late), default=0),
         due_now=parts[1],
@@ -67,6 +70,7 @@ def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
         together=max(state.payable_now - on_its_way, Money.zero()),
         next_amount=parts[2],
         next_date=coming.date if coming else None,
+        rest=max(state.payoff_amount - on_its_way - amount, Money.zero()),
     )
 
 

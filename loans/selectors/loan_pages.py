@@ -73,8 +73,9 @@ class LoanCard:
     """A loan in a list: what is late or due next, less what is on its way.
 
     `to_pay_now` is what is owed where nothing is late or to come, such as a late charge.
-    `still_owed` is all that is left of a loan that was written off, else zero. `at_cashier` are
-    payments that wait at the bank's own page, where the borrower may have left without paying.
+    `still_owed` is what is left of a loan that was written off, but what is suspended; else zero.
+    `at_cashier` are payments that wait at the bank's own page, where the borrower may have left
+    without paying.
     `dispute` is set while an installment is in dispute; it says what is asked for beside it.
     """
 
@@ -278,8 +279,11 @@ def _dispute_of(loan: Loan, held: Money) -> DisputeNews | None:
 
 
 def _status_of(label: str, status: LoanStatus, dispute: DisputeNews | None) -> tuple[str, str]:
-    """Return the word for the loan's status and its tone; a dispute alone makes nobody late."""
-    if dispute is None or dispute.late_days:
+    """Return the word for the loan's status and its tone; a dispute alone makes nobody late.
+
+    A loan that was written off is called so, whatever is in dispute.
+    """
+    if dispute is None or dispute.late_days or status == LoanStatus.CHARGED_OFF:
         return label, STATUS_TONES[status]
     return str(IN_DISPUTE), "soon"
 
@@ -296,10 +300,13 @@ def _owed_without_a_day(loan: Loan) -> Money:
 
 
 def owed_after_write_off(loan: Loan) -> Money:
-    """Return what is left of a loan that was written off; it does not grow, so any day will do."""
+    """Return what is to be paid of a loan that was written off; it does not grow by the day.
+
+    Left out is what is suspended: nobody has to pay that before the answer to the dispute.
+    """
     if loan.status != LoanStatus.CHARGED_OFF or loan.projected_as_of is None:
         return Money.zero()
-    return loan_state(loan, as_of=loan.projected_as_of).payoff_amount
+    return what_is_due(loan_state(loan, as_of=loan.projected_as_of))
 
 
 def loan_page(loan: Loan, *, as_of: datetime.date) -> LoanPage:
@@ -540,7 +547,7 @@ def _row_state(
         return "paid", _("Paid"), "good"
     # Of a loan that was written off, and in a dispute, nobody counts the days.
     if written_off or installment.disputed:
-        return "", _("Still owed") if written_off else _("In dispute"), ""
+        return "", _("In dispute") if installment.disputed else _("Still owed"), ""
     return _open_row_state(installment, as_of)
 
 

@@ -85,10 +85,10 @@ def what_is_due(state: LoanState) -> Money:
     """Return what is to be paid now; when nothing is, the next installment.
 
     What is billed but may be paid on a later day is not to be paid now. Of a loan that was written
-    off everything is due, also money that was returned and is owed again.
+    off everything is due, also money that was returned and is owed again, but what is suspended.
     """
     if state.status == LoanStatus.CHARGED_OFF:
-        return state.payoff_amount
+        return state.payoff_amount - state.suspended
     if state.payable_now:
         return state.payable_now
     return state.next_due.amount if state.next_due is not None else Money.zero()

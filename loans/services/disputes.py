@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from loans.engine.events import Disputed, DisputeResolved, Event
+from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
 from loans.models import Loan, LoanEvent
 from loans.models.transfer import CommandKind
@@ -153,6 +154,11 @@ class WithdrawalPreview:
     def late_from(self) -> datetime.date | None:
         """Return the first day on which the installment is late."""
         return None if self.row is None else self.row.payable_through + datetime.timedelta(days=1)
+
+    @property
+    def is_written_off(self) -> bool:
+        """Return whether the loan is written off, so that nobody counts the days."""
+        return self.after.status is LoanStatus.CHARGED_OFF
 
     @property
     def days_late(self) -> int:

@@ -47,14 +47,16 @@ def assert_next_due_is_the_earliest(state: LoanState) -> None:
 
     That is what is to be paid by that day beside what is late: rows of the day, and penalty that is
     left. What is to be paid now is billed and cannot be paid later; of a written-off loan it is
-    all. Nobody is asked for what is suspended, and it is in dispute and not late.
+    all that is not suspended. Nobody is asked for what is suspended, and it is in dispute and not
+    late.
     """
     suspended = [row for row in state.installments if row.suspended]
     assert all(row.disputed and not row.days_late_now for row in suspended)
     asking = [row for row in state.installments if row.outstanding.total and not row.suspended]
     to_come = [row for row in asking if row.payable_through >= state.as_of]
     if state.called:
-        assert (state.next_due, state.payable_now) == (None, state.due_now.total)
+        assert state.next_due is None
+        assert state.payable_now == state.due_now.total - state.suspended
         return
     not_running = (*CLOSED, LoanStatus.PENDING)
     assert (state.next_due is not None) == bool(to_come) or state.status in not_running

@@ -14,6 +14,7 @@ from loans.engine.servicing import (
     Event,
     LoanState,
     PrepaymentEffect,
+    Recovered,
     Repaid,
     Reversed,
     Waived,
@@ -218,10 +219,26 @@ def test_an_installment_that_may_be_paid_later_comes_before_one_that_is_suspende
     assert [str(part.amount) for part in found.early] == ["111.51"]
 
 
-def test_of_a_written_off_loan_it_is_asked_for_with_all_the_rest() -> None:
-    off = ChargedOff(event_id="o", effective_date=day("2024-03-01"), sequence=4)
-    found = after("2024-03-01", off)
-    assert found.payable_now == found.due_now.total == found.payoff_amount
+def test_of_a_written_off_loan_it_is_asked_for_by_nobody_before_the_answer() -> None:
+    off = ChargedOff(event_id="o", effective_date=day("2024-06-01"), sequence=4)
+    recovered = Recovered(
+        event_id="r", effective_date=day("2024-06-05"), sequence=5, amount=money("340.02")
+    )
+    short = loan(principal="1000.00", installment_count=3, penalty=PENALTY)
+    found = state(short, [disputed(), off, recovered], "2024-06-10")
+    # 705.65 are owed, of which the 340.02 in dispute are asked for by nobody.
+    assert left(found, 1, 2, 3) == ["340.02", "15.33", "350.30"]
+    assert (str(found.payoff_amount), str(found.suspended)) == ("705.65", "340.02")
+    assert (str(found.payable_now), found.next_due) == ("365.63", None)
+    assert {line.number for line in found.explain("payable_now")} == {2, 3}
+    # Answered, it is asked for with all the rest; the payoff pays it before that too.
+    late = state(short, [disputed(), off, recovered, answered("2024-06-10")], "2024-06-10")
+    assert late.payable_now == late.payoff_amount == found.payoff_amount
+    payoff = Recovered(
+        event_id="all", effective_date=day("2024-06-10"), sequence=6, amount=found.payoff_amount
+    )
+    closed = state(short, [disputed(), off, recovered, payoff], "2024-06-10")
+    assert (closed.status, closed.payoff_amount) == (LoanStatus.PAID_OFF, money("0"))
 
 
 @pytest.mark.parametrize("across", ["BUCKET", "INSTALLMENT"])
