@@ -34,6 +34,7 @@ from collections_app.selectors.offer_words import (
     title_of,
     totals_of,
 )
+from loans.selectors.disputed import DisputeNews, dispute_news
 from loans.selectors.servicing import loan_state
 from zhixin.shared.money import Money, total
 from zhixin.shared.rates import percent_text
@@ -78,7 +79,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffersPage:
-    """The offers side by side; cheapest in all first."""
+    """The offers side by side; cheapest in all first.
+
+    `dispute` is what is in dispute while none is accepted: a plan would end it.
+    """
 
     request: HardshipRequest
     cards: tuple[OfferCard, ...]
@@ -86,11 +90,15 @@ class OffersPage:
     budget_rows: tuple[dict[str, Any], ...]
     is_current: bool
     accepted: HardshipPlan | None
+    dispute: DisputeNews | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPage:
-    """One offer with everything that accepting it means (conduct HS-04, HS-16)."""
+    """One offer with everything that accepting it means (conduct HS-04, HS-16).
+
+    `dispute` is what is in dispute while none is accepted: this plan would end it.
+    """
 
     offer: HardshipOffer
     title: str
@@ -102,6 +110,7 @@ class OfferPage:
     credit_file: str
     is_current: bool
     accepted: HardshipPlan | None
+    dispute: DisputeNews | None
 
 
 def budget_of(user: User, *, loan_id: int) -> dict[str, Money | str | None]:
@@ -133,6 +142,7 @@ def offers_page(
     """Return the offers of a request; `is_current` tells whether they may still be accepted."""
     offers = sorted(request.offers.all(), key=lambda offer: (offer.new_total, offer.pk))
     is_current = request.business_date == business_date and request.event_count == event_count
+    accepted = HardshipPlan.objects.filter(offer__request=request).first()
     cheapest = offers[0].pk if len(offers) > 1 else None
     lowest = min(offers, key=lambda offer: offer.new_installment).pk if len(offers) > 1 else None
     return OffersPage(
@@ -149,7 +159,8 @@ def offers_page(
         left_out=tuple(_left_out(option) for option in request.not_offered),
         budget_rows=tuple(_budget_rows(request)),
         is_current=is_current,
-        accepted=HardshipPlan.objects.filter(offer__request=request).first(),
+        accepted=accepted,
+        dispute=None if accepted else _in_dispute(request, business_date),
     )
 
 
@@ -159,6 +170,7 @@ def offer_page(
     """Return everything that accepting the offer means."""
     request = offer.request
     schedule = schedule_of(offer)
+    accepted = HardshipPlan.objects.filter(offer__request=request).first()
     return OfferPage(
         offer=offer,
         title=title_of(offer),
@@ -169,8 +181,14 @@ def offer_page(
         totals=totals_of(schedule),
         credit_file=str(CREDIT_FILE_TEXTS[CreditFileEffect(offer.credit_file_effect)]),
         is_current=offer.valid_on == business_date and request.event_count == event_count,
-        accepted=HardshipPlan.objects.filter(offer__request=request).first(),
+        accepted=accepted,
+        dispute=None if accepted else _in_dispute(request, business_date),
     )
+
+
+def _in_dispute(request: HardshipRequest, business_date: datetime.date) -> DisputeNews | None:
+    state = loan_state(request.loan, as_of=business_date)
+    return dispute_news(state, on_its_way=Money.zero())
 
 
 def _card(

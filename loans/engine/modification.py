@@ -29,7 +29,8 @@ class PlanComparison:
     """What a borrower pays without and with a plan, from the same day.
 
     Attributes:
-        old_installment, new_installment: the largest amount of one due date still to come.
+        old_installment, new_installment: the largest amount of one due date still to come, but
+            what is suspended, which nobody has to pay.
         old_total, new_total: all that is still to pay.
         difference: new less old; negative when the plan costs less.
         old_months, new_months: due dates still to come.
@@ -178,7 +179,7 @@ def _sum(rows: Iterable[InstallmentState]) -> Money:
 
 
 def _largest(rows: Iterable[InstallmentState], as_of: dt.date) -> Money:
-    amounts = [row.outstanding.total for row in rows if row.due_date > as_of]
+    amounts = [row.outstanding.total for row in rows if row.due_date > as_of and not row.suspended]
     return max(amounts, default=_ZERO)
 
 

@@ -60,6 +60,8 @@ EVENT_LABELS = {
     Disputed.kind: _("Dispute"),
     DisputeResolved.kind: _("Answer to a dispute"),
 }
+# The borrower's own answer to it, which is none of ours.
+WITHDRAWAL_LABEL = _("Dispute withdrawn")
 # What a plan change did, by the first word of its reason: the second one is a number.
 PLAN_CHANGE_LABELS = {
     "defer": _("The next due date moved by a month, and what remained with it."),
@@ -305,6 +307,16 @@ class LoanEvent(AppendOnly):
     def __str__(self) -> str:
         """Return kind and date."""
         return f"{self.get_kind_display()} {self.effective_date}"
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Return whether the borrower withdrew a dispute, which nobody else answered."""
+        return self.kind == DisputeResolved.kind and self.actor_user_id == self.loan.borrower_id
+
+    @property
+    def label(self) -> str:
+        """Return what the borrower reads as the event's name."""
+        return str(WITHDRAWAL_LABEL if self.is_withdrawal else EVENT_LABELS[self.kind])
 
     @property
     def reason_text(self) -> str:

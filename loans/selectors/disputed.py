@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import ngettext
+
+from loans.engine.events import Disputed
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
 from zhixin.shared.money import Money
@@ -72,6 +75,18 @@ def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
         next_date=coming.date if coming else None,
         rest=max(state.payoff_amount - on_its_way - amount, Money.zero()),
     )
+
+
+def ended_with_plan(disputes: Collection[Disputed]) -> str:
+    """Return that the disputes about these installments ended with a plan; empty for none."""
+    numbers = sorted({each.number for each in disputes})
+    if not numbers:
+        return ""
+    return ngettext(
+        "The dispute about installment %(numbers)s ended with it.",
+        "The disputes about installments %(numbers)s ended with it.",
+        len(numbers),
+    ) % {"numbers": ", ".join(map(str, numbers))}
 
 
 def _asked(rows: Iterable[InstallmentState]) -> Money:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
+from loans.engine.disputes import disputes_ended_by_plans
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
@@ -35,7 +36,8 @@ from loans.models import BankTransfer, Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS, OPEN_STATUSES, OWED_STATUSES, PLAN_CHANGE_LABELS
 from loans.models.transfer import TransferPurpose
 from loans.selectors.autopay_line import AutopayLine, autopay_line
-from loans.selectors.disputed import DisputeNews, dispute_news
+from loans.selectors.disputed import DisputeNews, dispute_news, ended_with_plan
+from loans.selectors.documents.letter import in_a_row
 from loans.selectors.explanations import WhyLine, in_words, on_its_way, why
 from loans.selectors.payouts import PayoutNews, payout_news
 from loans.selectors.repayments import asked_today, in_flight_transfers, what_is_due
@@ -592,6 +594,7 @@ def _plan_in_force(rows: Sequence[LoanEvent], as_of: datetime.date) -> PlanInFor
 
 def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> list[HistoryEntry]:
     known = {event.event_id: event for event in state.events}
+    ended = disputes_ended_by_plans(state.events, state)
     undone = {
         event.of: event.effective_date for event in known.values() if isinstance(event, Reversed)
     }
@@ -599,7 +602,7 @@ def _history(state: LoanState, rows: Sequence[LoanEvent], *, paid_to: str) -> li
         HistoryEntry(
             title=title,
             when=row.effective_date,
-            text=text,
+            text=in_a_row([text, ended_with_plan(ended.get(event.event_id, ()))]),
             tone="" if event.event_id in undone else tone,
             icon=icon,
             receipt=row.transfer if row.kind in (Repaid.kind, Recovered.kind) else None,
@@ -642,7 +645,12 @@ def _tell(
             "",
             "",
         ),
-        DisputeResolved: (_("The dispute was answered"), row.reason, "", ""),
+        DisputeResolved: (
+            _("You withdrew the dispute") if row.is_withdrawal else _("The dispute was answered"),
+            _("The installment is asked for again.") if row.is_withdrawal else row.reason,
+            "",
+            "",
+        ),
         DueDateMoved: (_("You have more time for an installment"), _more_time(event), "good", ""),
     }
     return texts.get(type(event), (_("The loan changed"), row.reason, "", ""))

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from loans.engine.disputes import disputes_ended_by_plans, open_disputes
 from loans.engine.events import Disputed, DisputeResolved, Event
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
@@ -39,6 +40,14 @@ class AlreadyDisputedError(UnableToDisputeError):
 
 class DisputeAlreadyResolvedError(UnableToDisputeError):
     """The dispute is answered already."""
+
+
+class NotInDisputeError(DisputeAlreadyResolvedError):
+    """The installment never was in dispute."""
+
+
+class NoSuchInstallmentError(UnableToDisputeError):
+    """The loan has no installment of this number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +106,10 @@ class DisputeAnswer(Correction):
             for event in case.events
         ):
             raise DisputeAlreadyResolvedError(_("This dispute is answered already."))
-        if of not in {event.event_id for event in open_disputes(case.events)}:
+        if of not in {event.event_id for event in open_disputes(case.events, case.state)}:
+            ended = disputes_ended_by_plans(case.events, case.state).values()
+            if any(of == each.event_id for those in ended for each in those):
+                raise DisputeAlreadyResolvedError(_("This dispute ended with the new plan."))
             raise UnableToDisputeError(_("This loan has no such dispute."))
 
         def make_event(event_id: str, sequence: int) -> Event:
@@ -124,9 +136,17 @@ class DisputeWithdrawal(Correction):
     def event_maker(self, case: LoanCase) -> EventMaker:
         """Return the answer to its dispute; refuse an installment that is not in dispute."""
         row = open_installment(case.state, self.number)
-        found = [each for each in open_disputes(case.events) if each.number == self.number]
+        found = [
+            each for each in open_disputes(case.events, case.state) if each.number == self.number
+        ]
         if row is None or not row.disputed or not found:
-            raise DisputeAlreadyResolvedError(_("This installment is not in dispute any more."))
+            if any(
+                isinstance(event, Disputed) and event.number == self.number for event in case.events
+            ):
+                raise DisputeAlreadyResolvedError(_("This installment is not in dispute any more."))
+            if self.number not in {row.number for row in case.state.installments}:
+                raise NoSuchInstallmentError(_("This loan has no such installment."))
+            raise NotInDisputeError(_("This installment is not in dispute."))
         of = found[0].event_id
 
         def make_event(event_id: str, sequence: int) -> Event:
@@ -166,21 +186,6 @@ class WithdrawalPreview:
         return 0 if self.row is None else self.row.days_late_now
 
 
-def open_disputes(events: tuple[Event, ...]) -> tuple[Disputed, ...]:
-    """Return the disputes that are neither answered nor reversed."""
-    undone = reversed_ids(events)
-    answered = {
-        event.of
-        for event in events
-        if isinstance(event, DisputeResolved) and event.event_id not in undone
-    }
-    return tuple(
-        event
-        for event in events
-        if isinstance(event, Disputed) and event.event_id not in undone | answered
-    )
-
-
 def open_dispute(*, loan_id: int, number: int, **how: Unpack[Manner]) -> LoanEvent:
     """Fence off installment `number`: no penalty and no days past due until it is answered.
 
@@ -202,7 +207,8 @@ def preview_withdrawal(
 ) -> WithdrawalPreview:
     """Return what withdrawing the dispute about installment `number` leads to; record nothing.
 
-    Raises DisputeAlreadyResolvedError when it is not in dispute.
+    Raises DisputeAlreadyResolvedError when it is not in dispute, NoSuchInstallmentError when there
+    is none of the number.
     """
     found = preview(
         loan_id=loan_id,

@@ -10,9 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loans.engine.disputes import disputes_ended_by_plans
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
+    Disputed,
     Event,
     PlanChanged,
     Recovered,
@@ -22,10 +24,12 @@ from loans.engine.events import (
     Waived,
 )
 from loans.engine.lifecycle import LoanStatus
+from loans.engine.servicing import replay
 from loans.engine.state import AllocationPart, Buckets
 from loans.engine.statement import LineKind, Position, Statement, StatementLine, statement
 from loans.models import Loan, LoanEvent
 from loans.models.loan import EVENT_LABELS
+from loans.selectors.disputed import ended_with_plan
 from loans.selectors.documents.form import (
     Column,
     Document,
@@ -55,6 +59,7 @@ class _Account:
     loan: Loan
     statement: Statement
     rows: Mapping[str, LoanEvent]
+    ended: Mapping[str, tuple[Disputed, ...]]
 
 
 def statement_document(loan: Loan, *, start: datetime.date, end: datetime.date) -> Document:
@@ -68,6 +73,7 @@ def statement_document(loan: Loan, *, start: datetime.date, end: datetime.date) 
         loan=loan,
         statement=statement(terms_of(loan), events, start=start, end=end),
         rows={str(row.event_id): row for row in rows},
+        ended=disputes_ended_by_plans(events, replay(terms_of(loan), events, end)),
     )
     period = {"start": plain_date(start), "end": plain_date(end)}
     return letter(
@@ -217,7 +223,7 @@ def _line_row(account: _Account, line: StatementLine, shape: _Shape) -> TableRow
     return TableRow(
         cells=(
             plain_date(line.date),
-            _title(line),
+            _title(account, line),
             *shape.cells(line.change, change=True),
             money(line.balance.total),
         ),
@@ -227,7 +233,7 @@ def _line_row(account: _Account, line: StatementLine, shape: _Shape) -> TableRow
     )
 
 
-def _title(line: StatementLine) -> str:
+def _title(account: _Account, line: StatementLine) -> str:
     titles = {
         LineKind.BILLED: _("Installment %(number)d due") % {"number": line.number or 0},
         LineKind.LATE_CHARGE: _("Late charge"),
@@ -238,7 +244,7 @@ def _title(line: StatementLine) -> str:
     if line.kind in titles or line.event is None:
         return titles.get(line.kind, "")
     event = line.event
-    label = str(EVENT_LABELS[event.kind])
+    label = account.rows[event.event_id].label
     if isinstance(event, _MONEY_EVENTS):
         return f"{label} {money(event.amount)}"
     return label
@@ -255,6 +261,7 @@ def _note(account: _Account, line: StatementLine) -> str:
     row = account.rows[line.event.event_id]
     notes = [
         _about(account, line),
+        ended_with_plan(account.ended.get(line.event.event_id, ())),
         _where_it_went(line),
         str(_EVENT_NOTES.get(type(line.event), "")),
     ]
