@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -17,6 +17,7 @@ from loans.models import Loan
 from loans.selectors.business_day import business_date
 from loans.services.disputes import (
     DisputeAlreadyResolvedError,
+    NoSuchInstallmentError,
     preview_withdrawal,
     withdraw_dispute,
 )
@@ -43,6 +44,8 @@ def withdraw(request: HttpRequest, public_id: UUID, number: int) -> HttpResponse
             business_date=business_date(),
             at=clock.now(),
         )
+    except NoSuchInstallmentError as error:
+        raise Http404 from error
     except DisputeAlreadyResolvedError as error:
         messages.info(request, str(error))
     except DomainError as error:

@@ -121,8 +121,12 @@ def test_withdrawn_it_is_asked_for_again_and_late_from_the_next_day() -> None:
     assert (state.payable_now, state.days_past_due) == (AMOUNT, 0)
     assert loan_state(loan, as_of=datetime.date(2026, 7, 21)).days_past_due == 1
     text = text_of(loan)
-    assert "The dispute was answered" in text
-    assert "The borrower withdrew the dispute." in text
+    # What borrowers do themselves is told as theirs, and not as an answer of ours.
+    assert "You withdrew the dispute" in text
+    assert "The dispute was answered" not in text
+    statement = text_of(loan, "loans:statement")
+    assert "Dispute withdrawn" in statement
+    assert "Answer to a dispute" not in statement
     assert_books_agree(loan)
 
 
@@ -134,10 +138,14 @@ def test_withdrawn_already_it_says_so_and_records_nothing() -> None:
     for answer in (
         client.post(withdrawal(loan), {"key": str(uuid4())}, follow=True),
         client.get(withdrawal(loan), follow=True),
-        client.get(withdrawal(loan, number=2), follow=True),
-        client.get(withdrawal(loan, number=99), follow=True),
     ):
         assert "This installment is not in dispute any more." in answer.content.decode()
+    never = client.get(withdrawal(loan, number=2), follow=True).content.decode()
+    assert "This installment is not in dispute." in never
+    for number in (0, 99, 99999999999999999999999):
+        assert client.get(withdrawal(loan, number=number)).status_code == 404
+        answer = client.post(withdrawal(loan, number=number), {"key": str(uuid4())})
+        assert answer.status_code == 404
     assert loan.events.count() == count
 
 
