@@ -206,7 +206,8 @@ def check_offer(offer: HardshipOffer, *, state: LoanState) -> None:
 
 
 def _fees_to_come(state: LoanState) -> Money:
-    return total(row.outstanding.fees for row in state.installments)
+    """Return the fees still to pay; what was paid ahead of them may go to principal instead."""
+    return total(row.outstanding.fees for row in state.installments) + state.prepaid
 
 
 def _attempt(case: _Case, kind: OfferKind) -> HardshipOffer | NotOffered:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collections_app.engine.hardship import (
@@ -213,6 +213,19 @@ LOANS = st.builds(
 
 
 @settings(deadline=None)
+# Money paid ahead of a fee; the longer plan takes it off the principal instead.
+@example(
+    loan=terms(
+        principal=Money(500_00),
+        annual_rate=Decimal(0),
+        method=Method.BULLET,
+        installment_count=24,
+        fees=FeeTerms(upfront_amount=yuan("30")),
+    ),
+    days=424,
+    bears=Money(10_39),
+    paid=Money(19),
+)
 @given(
     loan=LOANS,
     days=st.integers(min_value=0, max_value=900),
