@@ -11,7 +11,7 @@ from tests.unit.loans.engine.loan_building import day, loan, money, paid, payout
 
 
 def three_installments() -> LoanTerms:
-    """1,500 without interest by multiples of 1,000 is 1,000, 500 and 0; each with a fee of 5."""
+    """1,500 without interest by multiples of 1,000 is 1,000, 500 and 0; with a fee of 5 each."""
     return loan(
         principal="1500.00",
         annual_rate="0",
@@ -22,10 +22,10 @@ def three_installments() -> LoanTerms:
     )
 
 
-def test_the_schedule_asks_for_the_fee_alone() -> None:
+def test_the_schedule_asks_for_nothing_after_the_end() -> None:
     terms = three_installments()
     rows = replay(terms, [payout(terms)], day("2024-01-01")).installments
-    assert [row.due.total for row in rows] == [money("1005.00"), money("505.00"), money("5.00")]
+    assert [row.due.total for row in rows] == [money("1005.00"), money("505.00"), money("0")]
 
 
 @pytest.mark.parametrize("forgiven", [False, True])
@@ -49,7 +49,7 @@ def test_a_loan_that_is_paid_off_bills_no_fee_of_an_empty_installment(*, forgive
         assert (found.payoff_amount, found.next_due) == (money("0"), None)
 
 
-def test_while_an_installment_is_open_the_empty_one_is_billed() -> None:
+def test_while_an_installment_is_open_the_empty_one_asks_for_nothing_more() -> None:
     terms = three_installments()
     events = [payout(terms), paid("a", "2024-02-01", "1005.00")]
-    assert replay(terms, events, day("2024-04-01")).payoff_amount == money("510.00")
+    assert replay(terms, events, day("2024-04-01")).payoff_amount == money("505.00")
