@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from loans.engine.disputes import open_disputes
 from loans.engine.events import (
     ChargedOff,
     Disputed,
@@ -40,7 +39,6 @@ from loans.models import Loan
 from loans.models.loan import OPEN_STATUSES
 from loans.selectors.business_day import business_date
 from loans.selectors.loan_desk import HistoryRow
-from loans.selectors.servicing import events_of
 from loans.services.refunds import refundable_credit
 from zhixin.shared.money import Money
 from zhixin.shared.templatetags.zhixin import money, plain_date
@@ -108,11 +106,10 @@ def _event_text(row: HistoryRow) -> str:
 
 
 def _disputes(case: DeskCase) -> Choices:
-    waiting = {event.event_id for event in open_disputes(events_of(case.loan), case.state)}
     return [
         (str(row.event.event_id), _event_text(row))
         for row in case.history
-        if str(row.event.event_id) in waiting
+        if str(row.event.event_id) in case.state.disputes
     ]
 
 

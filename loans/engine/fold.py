@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -55,6 +55,7 @@ class Fold:
         "day_count",
         "disbursed",
         "disputes",
+        "disputes_ended",
         "early",
         "event_id",
         "highest_number",
@@ -106,6 +107,7 @@ class Fold:
         self.called = False
         self.allocations: dict[str, dict[int, list[int]]] = {}
         self.disputes: dict[str, Row] = {}
+        self.disputes_ended: dict[str, dict[str, int]] = {}
         self.closed_on: dt.date | None = None
         self.last_plan_on: dt.date | None = None
         self.most_late = 0
@@ -171,6 +173,17 @@ class Fold:
                 mend=f"Write a number from 1 to {self.highest_number}",
             )
         return next((row for row in self.rows if row.number == number), None)
+
+    def end_disputes(self, rows: Iterable[Row]) -> None:
+        """End the disputes about the rows, by the event at hand."""
+        numbers = {row.number for row in rows}
+        ended = {
+            event_id: row.number for event_id, row in self.disputes.items() if row.number in numbers
+        }
+        for event_id in ended:
+            del self.disputes[event_id]
+        if ended:
+            self.disputes_ended[self.event_id] = ended
 
     def note_nothing_done(self) -> None:
         """Note that the event at hand found nothing to change."""

@@ -54,6 +54,8 @@ def _gather(fold: Fold, change: PlanChanged, day: dt.date) -> tuple[int, int, in
         own = fold.queue[0].accrued()
         fold.recognized_interest += own
         interest += own
+    if fold.disputes:
+        fold.end_disputes((*fold.open, *fold.queue))
     for row in fold.queue:
         row.fenced_since = None
     for row in fold.open:

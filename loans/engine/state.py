@@ -311,6 +311,8 @@ class LoanState:
         without_effect: events that found nothing to change, such as a plan on a loan that is paid.
         plan_events: the payout, then each plan change that took effect.
         closings: which event called the rest of the loan in which installment, before its date.
+        disputes: which event contests which installment, while nothing has ended that.
+            disputes_ended: those that a plan has ended by taking the installment over, by the plan.
         early, waivers, refunds: which event repaid early, forgave or paid back what, in order.
         events: what the state was folded from, in no order that counts.
     """
@@ -347,6 +349,8 @@ class LoanState:
     without_effect: tuple[str, ...]
     plan_events: tuple[str, ...]
     closings: Mapping[int, str]
+    disputes: Mapping[str, int]
+    disputes_ended: Mapping[str, Mapping[str, int]]
     early: tuple[EarlyPart, ...]
     waivers: tuple[WaivedPart, ...]
     refunds: tuple[RefundedPart, ...]

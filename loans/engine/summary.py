@@ -111,6 +111,8 @@ def state_of(
         without_effect=tuple(fold.without_effect),
         plan_events=_plan_events(fold),
         closings=dict(fold.closings),
+        disputes={event_id: row.number for event_id, row in fold.disputes.items()},
+        disputes_ended=dict(fold.disputes_ended),
         early=tuple(
             EarlyPart(event_id=event_id, number=number, amount=Money(amount))
             for event_id, number, amount in fold.early

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import ngettext
 
-from loans.engine.events import Disputed
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
 from zhixin.shared.money import Money
@@ -77,9 +76,9 @@ def dispute_news(state: LoanState, *, on_its_way: Money) -> DisputeNews | None:
     )
 
 
-def ended_with_plan(disputes: Collection[Disputed]) -> str:
-    """Return that the disputes about these installments ended with a plan; empty for none."""
-    numbers = sorted({each.number for each in disputes})
+def ended_with_plan(state: LoanState, event_id: str) -> str:
+    """Return which disputes ended with the plan that the event made; empty for none."""
+    numbers = sorted(set(state.disputes_ended.get(event_id, {}).values()))
     if not numbers:
         return ""
     return ngettext(

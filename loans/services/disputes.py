@@ -10,7 +10,6 @@ from uuid import UUID
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from loans.engine.disputes import disputes_ended_by_plans, open_disputes
 from loans.engine.events import Disputed, DisputeResolved, Event
 from loans.engine.lifecycle import LoanStatus
 from loans.engine.state import InstallmentState, LoanState
@@ -40,10 +39,6 @@ class AlreadyDisputedError(UnableToDisputeError):
 
 class DisputeAlreadyResolvedError(UnableToDisputeError):
     """The dispute is answered already."""
-
-
-class NotInDisputeError(DisputeAlreadyResolvedError):
-    """The installment never was in dispute."""
 
 
 class NoSuchInstallmentError(UnableToDisputeError):
@@ -106,9 +101,8 @@ class DisputeAnswer(Correction):
             for event in case.events
         ):
             raise DisputeAlreadyResolvedError(_("This dispute is answered already."))
-        if of not in {event.event_id for event in open_disputes(case.events, case.state)}:
-            ended = disputes_ended_by_plans(case.events, case.state).values()
-            if any(of == each.event_id for those in ended for each in those):
+        if of not in case.state.disputes:
+            if any(of in ended for ended in case.state.disputes_ended.values()):
                 raise DisputeAlreadyResolvedError(_("This dispute ended with the new plan."))
             raise UnableToDisputeError(_("This loan has no such dispute."))
 
@@ -136,18 +130,15 @@ class DisputeWithdrawal(Correction):
     def event_maker(self, case: LoanCase) -> EventMaker:
         """Return the answer to its dispute; refuse an installment that is not in dispute."""
         row = open_installment(case.state, self.number)
-        found = [
-            each for each in open_disputes(case.events, case.state) if each.number == self.number
-        ]
-        if row is None or not row.disputed or not found:
+        of = next((of for of, number in case.state.disputes.items() if number == self.number), None)
+        if row is None or of is None:
             if any(
                 isinstance(event, Disputed) and event.number == self.number for event in case.events
             ):
                 raise DisputeAlreadyResolvedError(_("This installment is not in dispute any more."))
             if self.number not in {row.number for row in case.state.installments}:
                 raise NoSuchInstallmentError(_("This loan has no such installment."))
-            raise NotInDisputeError(_("This installment is not in dispute."))
-        of = found[0].event_id
+            raise UnableToDisputeError(_("This installment is not in dispute."))
 
         def make_event(event_id: str, sequence: int) -> Event:
             return DisputeResolved(

@@ -10,11 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loans.engine.disputes import disputes_ended_by_plans
 from loans.engine.events import (
     ChargedOff,
     Disbursed,
-    Disputed,
     Event,
     PlanChanged,
     Recovered,
@@ -24,7 +22,6 @@ from loans.engine.events import (
     Waived,
 )
 from loans.engine.lifecycle import LoanStatus
-from loans.engine.servicing import replay
 from loans.engine.state import AllocationPart, Buckets
 from loans.engine.statement import LineKind, Position, Statement, StatementLine, statement
 from loans.models import Loan, LoanEvent
@@ -59,7 +56,6 @@ class _Account:
     loan: Loan
     statement: Statement
     rows: Mapping[str, LoanEvent]
-    ended: Mapping[str, tuple[Disputed, ...]]
 
 
 def statement_document(loan: Loan, *, start: datetime.date, end: datetime.date) -> Document:
@@ -73,7 +69,6 @@ def statement_document(loan: Loan, *, start: datetime.date, end: datetime.date) 
         loan=loan,
         statement=statement(terms_of(loan), events, start=start, end=end),
         rows={str(row.event_id): row for row in rows},
-        ended=disputes_ended_by_plans(events, replay(terms_of(loan), events, end)),
     )
     period = {"start": plain_date(start), "end": plain_date(end)}
     return letter(
@@ -261,7 +256,7 @@ def _note(account: _Account, line: StatementLine) -> str:
     row = account.rows[line.event.event_id]
     notes = [
         _about(account, line),
-        ended_with_plan(account.ended.get(line.event.event_id, ())),
+        ended_with_plan(account.statement.state, line.event.event_id),
         _where_it_went(line),
         str(_EVENT_NOTES.get(type(line.event), "")),
     ]

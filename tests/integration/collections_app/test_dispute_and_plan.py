@@ -11,9 +11,8 @@ from django.urls import reverse
 
 from collections_app.models import HardshipRequest
 from collections_app.services.negotiation import accept_offer
-from loans.engine.disputes import open_disputes
 from loans.models import Loan
-from loans.selectors.servicing import events_of, loan_state
+from loans.selectors.servicing import loan_state
 from loans.services.disputes import DisputeAlreadyResolvedError, open_dispute, resolve_dispute
 from tests.factories.accounts import make_borrower
 from tests.factories.collections_app import FIRST_DUE, asked, close_through, instant
@@ -52,14 +51,14 @@ def test_the_pages_say_it_before_the_yes_and_the_loan_tells_it_afterwards() -> N
         assert ends in text
         assert "You can wait for our answer first" in text
     assert close.index(ends) < close.index("Yes, I want this plan")
-    (dispute,) = open_disputes(events_of(loan), loan_state(loan, as_of=FIRST_DUE))
+    (dispute_id,) = loan_state(loan, as_of=FIRST_DUE).disputes
     accept_offer(
         offer_id=offer.pk,
         business_date=FIRST_DUE,
         actor=loan.borrower.as_actor(),
         at=instant(FIRST_DUE),
     )
-    assert open_disputes(events_of(loan), loan_state(loan, as_of=FIRST_DUE)) == ()
+    assert loan_state(loan, as_of=FIRST_DUE).disputes == {}
     said = "The dispute about installment 1 ended with it."
     assert said in text_at(loan, "loans:loan", loan.public_id)
     assert said in text_at(loan, "loans:statement", loan.public_id)
@@ -67,7 +66,7 @@ def test_the_pages_say_it_before_the_yes_and_the_loan_tells_it_afterwards() -> N
     with pytest.raises(DisputeAlreadyResolvedError, match="ended with the new plan"):
         resolve_dispute(
             loan_id=loan.pk,
-            dispute_id=UUID(dispute.event_id),
+            dispute_id=UUID(dispute_id),
             **how(make_servicer(), on=FIRST_DUE),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from loans.engine.disputes import disputes_ended_by_plans, open_disputes
 from loans.engine.modification import defer, preview
 from loans.engine.servicing import Disputed, DisputeResolved, Reversed
 from tests.unit.loans.engine.loan_building import day, loan, money, paid, payout, state
@@ -19,14 +18,13 @@ def test_a_plan_ends_the_dispute_about_what_it_takes_over_and_taken_back_it_stan
     events = [disputed(2), disputed(), early]
     plan = defer(TERMS, [payout(TERMS), *events], day("2024-02-10"))
     before = state(TERMS, events, "2024-02-10")
-    assert {each.number for each in open_disputes(before.events, before)} == {2, 3}
+    assert before.disputes == {"d2": 2, "d3": 3}
     after = state(TERMS, [*events, plan], "2024-02-10")
-    assert open_disputes(after.events, after) == ()
-    ended = disputes_ended_by_plans(after.events, after)
-    assert [each.number for each in ended[plan.event_id]] == [2, 3]
+    assert after.disputes == {}
+    assert after.disputes_ended == {plan.event_id: {"d2": 2, "d3": 3}}
     undone = Reversed(event_id="x", effective_date=day("2024-02-11"), sequence=99, of=plan.event_id)
     again = state(TERMS, [*events, plan, undone], "2024-02-11")
-    assert {each.number for each in open_disputes(again.events, again)} == {2, 3}
+    assert (again.disputes, again.disputes_ended) == ({"d2": 2, "d3": 3}, {})
 
 
 def test_the_dispute_about_what_is_paid_and_an_answered_one_end_with_no_plan() -> None:
@@ -35,8 +33,8 @@ def test_the_dispute_about_what_is_paid_and_an_answered_one_end_with_no_plan() -
     events = [disputed(), answer, late, paid("p", "2024-02-06", "340.02", 10)]
     plan = defer(TERMS, [payout(TERMS), *events], day("2024-02-10"))
     found = state(TERMS, [*events, plan], "2024-02-10")
-    assert disputes_ended_by_plans(found.events, found) == {plan.event_id: ()}
-    assert open_disputes(found.events, found) == (late,)
+    assert found.disputes_ended == {}
+    assert found.disputes == {late.event_id: 1}
 
 
 def test_what_is_suspended_is_no_month_that_is_asked_for() -> None:

@@ -190,7 +190,7 @@ def test_a_plan_ends_the_dispute_of_the_rows_that_it_retires() -> None:
     assert [row.days_late for row in found.installments[:2]] == [5, 14]
     answer = DisputeResolved(event_id="e", effective_date=day("2024-03-20"), sequence=3, of="d")
     assert state(TERMS, [fence, change, answer], "2024-05-01") == replace(
-        state(TERMS, [fence, change], "2024-05-01")
+        state(TERMS, [fence, change], "2024-05-01"), without_effect=("e",)
     )
     late = Disputed(event_id="x", effective_date=day("2024-03-20"), sequence=4, number=1)
     assert state(TERMS, [change, late], "2024-05-01").without_effect == ("x",)
